@@ -1,0 +1,14 @@
+"""Synthetic lesions with known masks, planted into normal slices.
+
+Every family has ``plant(images, foreground) -> (images, mask)`` on torch tensors, batched on their device and
+seeded by torch's generator. A detector trained on one family is flattered by a selection score that plants
+the same: keep them apart.
+"""
+
+from skad.anomalies.blobs import Blobs
+from skad.anomalies.deformations import Deformations
+from skad.anomalies.foreign_patches import ForeignPatches
+from skad.anomalies.lost_structure import LostStructure
+from skad.anomalies.mixing import plant_families
+
+__all__ = ["Blobs", "Deformations", "ForeignPatches", "LostStructure", "plant_families"]

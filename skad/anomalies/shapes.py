@@ -1,0 +1,126 @@
+"""Where a planted lesion lies: a soft, irregular ellipse around a random foreground pixel of every slice."""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+REFERENCE_SIZE = 128  # sizes in pixels are meant for images of 128 x 128 and grow with the image
+NOISE_CELLS = 8  # cells of the coarse noise across a lesion's surroundings
+NOISE_REACH = 3.0  # half the extent of those surroundings, in radii
+MOST_STRETCHED = math.sqrt(2)  # the longer axis of an ellipse is at most twice the shorter one
+
+
+class Shapes(NamedTuple):
+    """One lesion per slice.
+
+    Attributes
+    ----------
+    mask : Tensor of shape (n, 1, height, width)
+        0 outside, 1 inside, between on the rim and one half at the radius; 0 in the background.
+    frame : Tensor of shape (n, height, width, 2)
+        Position in the lesion's own axes (x, y), in radii; the centre is (0, 0).
+    distance : Tensor of shape (n, 1, height, width)
+        From the centre, in radii of the irregular outline.
+    offset : Tensor of shape (n, height, width, 2)
+        Position (x, y) relative to the centre, pixels.
+    """
+
+    mask: torch.Tensor
+    frame: torch.Tensor
+    distance: torch.Tensor
+    offset: torch.Tensor
+
+
+def draw_shapes(foreground, *, radius, warp=0.25, edge=(1.0, 3.0)):
+    """Draw one lesion per slice from torch's generator.
+
+    Parameters
+    ----------
+    foreground : bool Tensor of shape (n, 1, height, width)
+        The centre is any of its pixels, all equally likely.
+    radius : (float, float)
+        Smallest and largest radius in pixels at 128 x 128, drawn log-uniformly. (An ellipse has the
+        radius of the circle of its area.)
+    warp : float, default=0.25
+        How far the outline strays: standard deviation of the logarithm of its radius, roughly.
+    edge : (float, float), default=(1, 3)
+        Smallest and largest width of the rim in pixels at 128 x 128; never wider than the radius.
+
+    Returns
+    -------
+    Shapes
+        Never empty where a slice has foreground.
+
+    Raises
+    ------
+    ValueError
+        A radius is not positive, or the smallest is larger than the largest.
+    """
+    smallest, largest = radius
+    if not 0 < smallest <= largest:
+        raise ValueError(f"radius should be (smallest, largest) with 0 < smallest <= largest, got {radius}.")
+    n, device = len(foreground), foreground.device
+    scale = pixel_scale(foreground)
+    radii = log_uniform(n, smallest, largest, device=device) * scale
+    offset = _offsets(foreground)
+    frame = _own_axes(offset, radii)
+    noise = smooth_noise(frame, 1)
+    distance = frame.square().sum(-1).sqrt()[:, None] * (warp * noise).exp()
+    rim = torch.minimum(uniform(n, *edge, device=device) * scale, radii)
+    mask = (0.5 + (1 - distance) * (radii / rim)[:, None, None, None]).clamp(0, 1)
+    return Shapes(mask * foreground, frame, distance, offset)
+
+
+def pixel_scale(images):
+    """How many pixels of these images (..., height, width) correspond to one pixel at 128 x 128."""
+    return math.sqrt(images.shape[-2] * images.shape[-1]) / REFERENCE_SIZE
+
+
+def smooth_noise(frame, n_channels):
+    """Interpolated normal noise on a coarse grid around each lesion: its grain grows with the lesion.
+
+    Parameters
+    ----------
+    frame : Tensor of shape (n, height, width, 2)
+        See :class:`Shapes`.
+    n_channels : int
+
+    Returns
+    -------
+    Tensor of shape (n, n_channels, height, width)
+    """
+    cells = torch.randn(len(frame), n_channels, NOISE_CELLS, NOISE_CELLS, device=frame.device)
+    return F.grid_sample(cells, frame / NOISE_REACH, padding_mode="border", align_corners=True)
+
+
+def uniform(n, low, high, *, device):
+    """n uniform numbers."""
+    return low + (high - low) * torch.rand(n, device=device)
+
+
+def log_uniform(n, low, high, *, device):
+    """n numbers whose logarithm is uniform."""
+    return torch.exp(uniform(n, math.log(low), math.log(high), device=device))
+
+
+def _offsets(foreground):
+    """Position (x, y) of every pixel relative to a random foreground pixel, shape (n, height, width, 2)."""
+    n, _, height, width = foreground.shape
+    lots = torch.rand(n, height * width, device=foreground.device) * foreground.flatten(1)
+    centre = lots.argmax(dim=1)
+    x = torch.arange(width, device=foreground.device) - (centre % width)[:, None]
+    y = torch.arange(height, device=foreground.device) - (centre // width)[:, None]
+    return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1).float()
+
+
+def _own_axes(offset, radii):
+    """Turn and stretch: positions in units of the two half axes of a random ellipse of these radii."""
+    n, device = len(offset), offset.device
+    angle = uniform(n, 0.0, math.pi, device=device)[:, None, None]
+    stretch = log_uniform(n, 1 / MOST_STRETCHED, MOST_STRETCHED, device=device)[:, None, None]
+    x, y = offset.unbind(-1)
+    along = angle.cos() * x + angle.sin() * y
+    across = angle.cos() * y - angle.sin() * x
+    return torch.stack([along / stretch, across * stretch], dim=-1) / radii[:, None, None, None]

@@ -1,0 +1,257 @@
+"""The two kinds of estimators and the contract between them: the pair of image and normal reference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import OutlierMixin, TransformerMixin
+from sklearn.utils import InputTags, get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skad.utils.out_of_core import map_chunks
+from skad.utils.validation import check_images, check_images_or_pairs, check_pairs, foreground_of
+
+_OFFSET_SLICES = 256  # slices that decide the default threshold
+
+
+@dataclass(slots=True)
+class ImageInputTags(InputTags):
+    """What an estimator of skad takes, beside scikit-learn's tags.
+
+    Parameters
+    ----------
+    images : bool, default=True
+        Whether X (n, C, H, W) is accepted.
+    pairs : bool, default=False
+        Whether P (n, 2, C, H, W) is accepted.
+    missing_contrast : bool, default=False
+        Whether a contrast may be missing (NaN over a whole slice) at score time.
+    """
+
+    images: bool = True
+    pairs: bool = False
+    missing_contrast: bool = False
+
+
+class ImageEstimatorMixin:
+    """What both kinds share: tags, validation, the learnt background."""
+
+    _accepts = "images"  # "images", "pairs" or "both"
+    _missing_contrast = False
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = ImageInputTags(
+            two_d_array=False,
+            allow_nan=True,
+            images=self._accepts != "pairs",
+            pairs=self._accepts != "images",
+            missing_contrast=self._missing_contrast,
+        )
+        tags.target_tags.required = False
+        return tags
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the contrasts.
+
+        Parameters
+        ----------
+        input_features : sequence of str of length n_contrasts, default=None
+            Names of the contrasts of X; None gives "contrast0", "contrast1", ...
+
+        Returns
+        -------
+        ndarray of str, shape (n_contrasts,)
+        """
+        check_is_fitted(self)
+        names = (
+            [f"contrast{i}" for i in range(self.n_contrasts_in_)]
+            if input_features is None
+            else list(input_features)
+        )
+        if len(names) != self.n_contrasts_in_:
+            raise ValueError(
+                f"input_features should name {self.n_contrasts_in_} contrasts, got {len(names)}."
+            )
+        return np.asarray(names, dtype=object)
+
+    def _check_fit_input(self, X):
+        """Validate training data and learn ``n_contrasts_in_`` and ``background_``."""
+        X = _CHECKS[self._accepts](X)
+        observed = _observed(X)
+        self._check_warm_start(observed.shape[1])
+        background = _darkest(observed)  # may raise: nothing is learnt before
+        self.n_contrasts_in_ = observed.shape[1]
+        self.background_ = background
+        return X
+
+    def _check_warm_start(self, n_contrasts):
+        known = getattr(self, "n_contrasts_in_", n_contrasts)
+        if getattr(self, "warm_start", False) and known != n_contrasts:
+            raise ValueError(
+                f"warm_start=True goes on with what was learnt from {known} contrasts, got {n_contrasts}; "
+                "set warm_start=False."
+            )
+
+    def _check_score_input(self, X):
+        check_is_fitted(self)
+        return _CHECKS[self._accepts](
+            X, n_contrasts=self.n_contrasts_in_, allow_missing=self._missing_contrast
+        )
+
+
+class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
+    """Image -> pair of the image and its normal reference.
+
+    A subclass implements ``fit`` and ``_reconstruct(X)``, which returns the reference of validated float32
+    images, shape (n, C, H, W); what it says in the background does not matter. Images on disk (a memory map)
+    come in chunks.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # data frames hold no images
+
+    def reconstruct(self, X):
+        """The normal reference of every image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_contrasts, height, width)
+            NaN background.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_contrasts, height, width)
+            NaN in the background.
+        """
+        return map_chunks(self._reference, self._check_score_input(X))
+
+    def transform(self, X):
+        """Every image with its normal reference.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_contrasts, height, width)
+            NaN background.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, 2, n_contrasts, height, width)
+            ``[:, 0]`` the image as observed, ``[:, 1]`` its reference; NaN in the background.
+        """
+        return map_chunks(self._pairs, self._check_score_input(X))
+
+    def _pairs(self, X):
+        return np.stack([X, self._reference(X)], axis=1)
+
+    def _reference(self, X):
+        reference = np.asarray(self._reconstruct(X), dtype=np.float32)
+        return np.where(foreground_of(X)[:, None], reference, np.float32(np.nan))
+
+    def score_samples(self, X):
+        """Minus the mean absolute residual over the contrasts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_contrasts, height, width)
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, height, width)
+            High is normal; NaN in the background. A missing contrast counts as zero residual.
+        """
+        return map_chunks(self._normality, self._check_score_input(X))
+
+    def _normality(self, X):
+        residual = np.nan_to_num(np.abs(X - self._reference(X))).mean(axis=1)
+        return _blank(-residual, X)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "n_contrasts_in_")
+
+
+class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
+    """Pair (or image) -> normality of every pixel.
+
+    A subclass implements ``fit`` (ending in ``_fit_offset``), ``_score(X)`` -> (n, H, W), high is normal, and
+    ``_features(X)`` -> (n, F, H, W), the features that the score is computed from; what they say in the
+    background does not matter. Input on disk (a memory map) comes in chunks.
+    """
+
+    _accepts = "pairs"
+
+    def score_samples(self, X):
+        """Normality of every pixel.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, 2, n_contrasts, height, width)
+            Pairs of image and reference; or images (n_samples, n_contrasts, height, width) where the method
+            needs no reference.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, height, width)
+            High is normal; NaN in the background.
+        """
+        return map_chunks(self._normality, self._check_score_input(X))
+
+    def _normality(self, X):
+        return _blank(np.asarray(self._score(X), dtype=np.float32), X)
+
+    def transform(self, X):
+        """The features the score is computed from.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_features, height, width)
+            NaN in the background.
+        """
+        return map_chunks(self._visible_features, self._check_score_input(X))
+
+    def _visible_features(self, X):
+        features = np.asarray(self._features(X), dtype=np.float32)
+        return np.where(foreground_of(_observed(X))[:, None], features, np.float32(np.nan))
+
+    def decision_function(self, X):
+        """``score_samples - offset_``, shape (n_samples, height, width): negative where abnormal."""
+        return self.score_samples(X) - np.float32(self.offset_)
+
+    def predict(self, X):
+        """+1 normal, -1 abnormal, 0 background: int8, shape (n_samples, height, width)."""
+        decision = self.decision_function(X)
+        labels = np.where(decision < 0, -1, 1)
+        return np.where(np.isnan(decision), 0, labels).astype(np.int8)
+
+    def _fit_offset(self, X):
+        """Set ``offset_`` so that about ``contamination`` of the training foreground falls below it."""
+        visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+        sample = np.asarray(X[visible[:: -(-len(visible) // _OFFSET_SLICES)]], dtype=np.float32)
+        self.offset_ = float(np.nanquantile(self._normality(sample), self.contamination))
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "offset_")
+
+
+def takes_pairs(estimator):
+    """Whether an estimator's input may be a pair, told by its tags."""
+    return getattr(get_tags(estimator).input_tags, "pairs", False)
+
+
+_CHECKS = {"images": check_images, "pairs": check_pairs, "both": check_images_or_pairs}
+
+
+def _observed(X):
+    return X if X.ndim == 4 else X[:, 0]
+
+
+def _blank(scores, X):
+    return np.where(foreground_of(_observed(X)), scores, np.float32(np.nan))
+
+
+def _darkest(images):
+    """The smallest foreground value of every contrast; slice by slice, so that a memory map stays on disk."""
+    darkest = np.fmin.reduce([np.fmin.reduce(image, axis=(1, 2)) for image in images], axis=0)
+    if np.isnan(darkest).any():
+        raise ValueError("X should have foreground to learn from, got only background (NaN) slices.")
+    return darkest.astype(np.float32)

@@ -1,0 +1,5 @@
+"""The command line: ``skad fit``, ``skad score``, ``skad evaluate``, ``skad demo``."""
+
+from skad.cli.main import main
+
+__all__ = ["main"]

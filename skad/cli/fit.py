@@ -1,0 +1,164 @@
+"""``skad fit``: a folder of scans to a trained detector in one file."""
+
+import contextlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from skad.cli.cohort import subjects_where
+from skad.cli.methods import METHODS, build_detector
+from skad.cli.output import new_folder, tell, write_json
+from skad.datasets import load
+from skad.persistence import save
+from skad.training import checkpoint_in
+
+SETTINGS, SLICES = "settings.json", "slices.npy"
+
+
+def add_arguments(parser):
+    """Declare what ``skad fit`` takes."""
+    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
+    parser.add_argument("--method", required=True, help=f"one of: {', '.join(METHODS)}")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the detector, for example adm.skad")
+    parser.add_argument(
+        "--contrasts",
+        nargs="+",
+        metavar="NAME",
+        help="for example T1w FLAIR; default: those all subjects have",
+    )
+    parser.add_argument(
+        "--where",
+        nargs="+",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only these participants, as fold=train",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        dest="settings",
+        metavar="STEP__PARAM=VALUE",
+        help="as score__n_components=4 or preprocessor__size=(64,64)",
+    )
+    parser.add_argument("--epochs", type=int, help="epochs of every step; default: the method's")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
+    parser.add_argument("--jobs", type=int, help="subjects read at the same time; default: 1")
+    parser.add_argument(
+        "--on-disk", action="store_true", help="keep the training slices on disk, not in memory"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file, start training anew")
+
+
+def fit(
+    folder,
+    *,
+    method,
+    out,
+    contrasts=None,
+    where=(),
+    settings=(),
+    epochs=None,
+    seed=0,
+    device="auto",
+    jobs=None,
+    on_disk=False,
+    resume=False,
+    overwrite=False,
+):
+    """Train a detector on the lesion-free slices of a folder; parameters as in ``skad fit --help``.
+
+    Returns
+    -------
+    int
+        The exit code, 0.
+
+    Raises
+    ------
+    ValueError
+        One sentence that names the file or option.
+    """
+    out = Path(out)
+    checkpoints = out.with_name(out.name + ".checkpoints")
+    _check_free(out, checkpoints, resume, overwrite)
+    detector = build_detector(
+        method,
+        settings=settings,
+        seed=seed,
+        epochs=epochs,
+        device=device,
+        jobs=jobs,
+        verbose=sys.stderr.isatty(),
+    )
+    volumes = subjects_where(load(folder, contrasts=contrasts), where)
+    run = {
+        "method": method,
+        "contrasts": list(volumes[0].contrasts),
+        "subjects": [volume.subject for volume in volumes],
+        "--set": list(settings),
+        "--epochs": epochs,
+        "--seed": seed,
+    }
+    if not resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    tell(f"{len(volumes)} subjects with {', '.join(run['contrasts'])}; training {method}.")
+    with new_folder(checkpoints), _tidy(checkpoints):
+        _check_same_run(run, checkpoints / SETTINGS)
+        with checkpoint_in(checkpoints):
+            detector.fit(volumes, out=checkpoints / SLICES if on_disk else None)
+        save(detector.set_params(verbose=False, preprocessor__n_jobs=None), out)
+        shutil.rmtree(checkpoints)
+    tell(f"{out} learnt from {detector.n_slices_} slices without a lesion.")
+    return 0
+
+
+def _check_free(out, checkpoints, resume, overwrite):
+    """Nothing that is already computed is lost by a forgotten option."""
+    if out.is_dir():
+        raise ValueError(
+            f"--out {out} is a folder: give the name of a file, for example {out / 'detector.skad'}."
+        )
+    if out.exists() and not overwrite:
+        raise ValueError(f"{out} exists already: choose another --out, or add --overwrite.")
+    if _has_begun(checkpoints) and not (resume or overwrite):
+        raise ValueError(
+            f"{checkpoints} holds an unfinished training: add --resume to go on, "
+            "or --overwrite to start again."
+        )
+
+
+def _has_begun(checkpoints):
+    return any(checkpoints.glob("*.pt"))
+
+
+@contextlib.contextmanager
+def _tidy(checkpoints):
+    """Leave nothing in the folder that a resumed training could not use."""
+    try:
+        yield
+    finally:
+        (checkpoints / SLICES).unlink(missing_ok=True)
+        if not _has_begun(checkpoints):
+            (checkpoints / SETTINGS).unlink(missing_ok=True)
+
+
+def _check_same_run(run, path):
+    """Remember what is being trained, or compare it with what was."""
+    if not path.exists():
+        write_json(run, path)
+        return
+    before = json.loads(path.read_text())
+    for name, value in run.items():
+        if before.get(name) != value:
+            raise ValueError(
+                f"{path.parent} belongs to a training with other {name.removeprefix('--')} "
+                f"({_short(before.get(name))}, now {_short(value)}): resume with the same or add --overwrite."
+            )
+
+
+def _short(value):
+    text = json.dumps(value)
+    return text if len(text) < 80 else text[:77] + "..."

@@ -1,0 +1,81 @@
+"""Methods by name, and their parameters from the command line."""
+
+import ast
+import difflib
+
+from sklearn.pipeline import Pipeline
+
+from skad.detector import VolumeAnomalyDetector
+from skad.preprocessing import VolumePreprocessor
+from skad.reconstruction import ContrastTranslator
+from skad.scoring import JointDRGMM
+
+METHODS = {
+    "adm": lambda: Pipeline([("reference", ContrastTranslator()), ("score", JointDRGMM())]),
+}
+
+
+def build_detector(method, *, settings=(), seed=0, epochs=None, device="auto", jobs=None, verbose=False):
+    """The unfitted detector of a method.
+
+    Parameters
+    ----------
+    method : str
+        One of `METHODS`.
+    settings : sequence of str
+        ``"step__parameter=value"``; steps are those of the pipeline and ``preprocessor``.
+    seed, epochs, device
+        Go to every step that has ``random_state``, ``max_epochs``, ``device``; None leaves the default.
+    jobs : int or None
+        Subjects read at the same time.
+    verbose : bool
+        Progress bars.
+
+    Raises
+    ------
+    ValueError
+        An unknown method or parameter; the message offers the nearest one.
+    """
+    detector = VolumeAnomalyDetector(
+        METHODS[_known(method, METHODS, "method")](),
+        preprocessor=VolumePreprocessor(n_jobs=jobs),
+        verbose=verbose,
+    )
+    shared = {"random_state": seed, "max_epochs": epochs, "device": device, "verbose": verbose}
+    for name in detector.get_params():
+        value = shared.get(name.rpartition("__")[2])
+        if value is not None:
+            detector.set_params(**{name: value})
+    detector.set_params(**dict(_setting(text, detector) for text in settings))
+    _check_values(detector)
+    return detector
+
+
+def _check_values(detector):
+    """Find a wrong value in the last step before the first one has trained for hours."""
+    for estimator in (detector.preprocessor, *(step for _, step in detector.pipeline.steps)):
+        estimator._validate_params()
+
+
+def _setting(text, detector):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set {text} should look like step__parameter=value.")
+    names = {key.removeprefix("pipeline__"): key for key in detector.get_params() if "__" in key}
+    return names[_known(name.strip(), names, "parameter")], _value(value.strip())
+
+
+def _known(name, names, what):
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}."
+    raise ValueError(f"There is no {what} {name!r}: {hint}")
+
+
+def _value(text):
+    """A Python number, string, tuple, None, ...; what is none of these is text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,153 @@
+"""``skad score``: a folder of scans to anomaly maps in the patients' own space."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from skad.cli.cohort import load_cohort
+from skad.cli.output import (
+    GENERATED_BY,
+    check_distinct,
+    complain,
+    digest,
+    figure_path,
+    map_path,
+    name_of,
+    new_folder,
+    one_line,
+    sidecar_path,
+    tell,
+    write_json,
+    write_table,
+)
+from skad.detector import VolumeAnomalyDetector
+from skad.io import save_image
+from skad.persistence import load
+from skad.report import plot_volume, save_figure
+
+TABLE = "scores.csv"
+DESCRIPTION = {
+    "Name": "skad anomaly maps",
+    "BIDSVersion": "1.9.0",
+    "DatasetType": "derivative",
+    "GeneratedBy": GENERATED_BY,
+}
+
+
+def add_arguments(parser):
+    """Declare what ``skad score`` takes."""
+    parser.add_argument("detector", help="a file of `skad fit`")
+    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where maps, table and pictures go")
+    parser.add_argument(
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
+    parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
+    parser.add_argument("--no-figures", action="store_false", dest="figures", help="maps and table only")
+    parser.add_argument("--resume", action="store_true", help="keep the maps of this detector that are there")
+
+
+def score(detector, folder, *, out, where=(), device="auto", jobs=None, figures=True, resume=False):
+    """Write the anomaly map of every subject of a folder; parameters as in ``skad score --help``.
+
+    Returns
+    -------
+    int
+        0; 1 when some subjects failed and the others were scored; 2 when all failed.
+
+    Raises
+    ------
+    ValueError
+        One sentence that names the file or option.
+    """
+    path, out = Path(detector), Path(out)
+    detector = _loaded(path, device)
+    model = {"File": path.name, "SHA256": digest(path)}
+    volumes, errors = load_cohort(folder, contrasts=detector.contrasts_, where=where)
+    check_distinct(volumes)
+    with new_folder(out):
+        to_do = [volume for volume in volumes if not (resume and _summary(out, volume, model))]
+        maps = detector.score_volumes(to_do, n_jobs=jobs, on_error="yield")
+        for volume, image in tqdm(maps, total=len(to_do), unit="subject", disable=None):
+            try:
+                _write(volume, image, detector, model, out, figures)
+            except Exception as error:  # one bad subject must not end a night's work
+                errors[name_of(volume)] = error
+        return _finish(out, volumes, model, errors)
+
+
+def _loaded(path, device):
+    detector = load(path)
+    if not isinstance(detector, VolumeAnomalyDetector):
+        raise ValueError(
+            f"{path} holds a {type(detector).__name__}, which scores slices: give a file of `skad fit`, "
+            "or save a VolumeAnomalyDetector."
+        )
+    for name in detector.pipeline_.get_params():
+        if name.rpartition("__")[2] == "device":
+            detector.pipeline_.set_params(**{name: device})
+    return detector
+
+
+def _write(volume, image, detector, model, out, figures):
+    if isinstance(image, Exception):
+        raise image
+    path = save_image(image, map_path(out, volume))
+    anomaly = np.asarray(image.dataobj)
+    outside = detector.preprocessor_.outside
+    if outside == "zero":
+        anomaly = np.where(anomaly == 0, np.nan, anomaly)
+    present = [name for name in detector.contrasts_ if name in volume.info["paths"]]
+    sidecar = {
+        "Description": "Anomaly map in the space of the input",
+        "Sign": "high is abnormal",
+        "Units": "arbitrary",
+        "OutsideForeground": "NaN" if outside == "nan" else 0,
+        "Contrasts": list(detector.contrasts_),
+        "MissingContrasts": [name for name in detector.contrasts_ if name not in present],
+        "Sources": [Path(volume.info["paths"][name]).name for name in present],
+        "Model": model,
+        "GeneratedBy": GENERATED_BY,
+        "Summary": _statistics(anomaly[~np.isnan(anomaly)]),
+    }
+    write_json(sidecar, sidecar_path(path))
+    if figures:
+        save_figure(plot_volume(volume, anomaly, contrasts=present), figure_path(out, volume))
+
+
+def _statistics(scores):
+    return {
+        "n_voxels": int(scores.size),
+        "mean": float(scores.mean()),
+        **{f"percentile_{q}": float(np.percentile(scores, q)) for q in (50, 95, 99)},
+        "maximum": float(scores.max()),
+    }
+
+
+def _summary(out, volume, model):
+    """The row of a volume in the table, or None where this detector has not made its map."""
+    path = map_path(out, volume)
+    if not (path.exists() and sidecar_path(path).exists()):
+        return None
+    sidecar = json.loads(sidecar_path(path).read_text())
+    if sidecar.get("Model") != model:
+        return None
+    missing = " ".join(sidecar["MissingContrasts"])
+    return {"map": path.relative_to(out), **sidecar["Summary"], "missing_contrasts": missing}
+
+
+def _finish(out, volumes, model, errors):
+    """The table of all maps, a line for every subject that failed, and the exit code."""
+    complain("score", errors)
+    made = {name_of(volume): row for volume in volumes if (row := _summary(out, volume, model))}
+    if not made:
+        return 2
+    failed = {name: {"error": one_line(error)} for name, error in errors.items()}
+    rows = [{"subject": name, **made.get(name, {}), **failed.get(name, {})} for name in made | failed]
+    write_json(DESCRIPTION, out / "dataset_description.json")
+    write_table(rows, out / TABLE)
+    tell(f"{len(made)} maps in {out}, summarised in {out / TABLE}; {len(errors)} subjects failed.")
+    return 1 if errors else 0

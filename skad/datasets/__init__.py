@@ -1,0 +1,10 @@
+"""Cohorts as lists of volumes: files in the layouts of the field, and a phantom."""
+
+from skad.datasets.bids import load_bids
+from skad.datasets.brats import load_brats
+from skad.datasets.folder import load_folder
+from skad.datasets.isles import load_isles
+from skad.datasets.layout import load
+from skad.datasets.phantom import make_phantom
+
+__all__ = ["load", "load_bids", "load_brats", "load_folder", "load_isles", "make_phantom"]

@@ -1,0 +1,18 @@
+"""NIfTI files to volumes and maps back to NIfTI; nibabel is imported here only."""
+
+from skad.io.errors import VolumeReadError, VolumeWriteError
+from skad.io.orientation import axes_towards
+from skad.io.reading import read_volume
+from skad.io.volume import Volume
+from skad.io.writing import save_image, to_image, write_map
+
+__all__ = [
+    "Volume",
+    "VolumeReadError",
+    "VolumeWriteError",
+    "axes_towards",
+    "read_volume",
+    "save_image",
+    "to_image",
+    "write_map",
+]

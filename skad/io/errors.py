@@ -1,0 +1,9 @@
+"""What goes wrong between a scan on disk and a Volume."""
+
+
+class VolumeReadError(ValueError):
+    """A scan cannot be used; the message is one sentence that names the file and the remedy."""
+
+
+class VolumeWriteError(ValueError):
+    """A map cannot be written; the message is one sentence that names the path and the remedy."""

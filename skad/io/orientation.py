@@ -1,0 +1,34 @@
+"""How a grid lies in the patient: which stored axis runs where."""
+
+import nibabel.orientations as orientations
+import numpy as np
+
+
+def axes_towards(affine, codes):
+    """Permutation and flips that make a stored array's axes run towards `codes`.
+
+    Parameters
+    ----------
+    affine : array of shape (4, 4)
+        Oblique axes count as the anatomical axis they are closest to.
+    codes : str
+        For example "SPL": first axis towards superior, second towards posterior, third towards left.
+
+    Returns
+    -------
+    order : tuple of 3 int
+        Stored axis that becomes axis 0, 1, 2.
+    flipped : tuple of 3 bool
+        Whether the new axis runs against the stored one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axes_towards(np.diag([-1, -1, 5, 1]), "SPL")
+    ((2, 1, 0), (False, False, False))
+    """
+    stored = orientations.io_orientation(np.asarray(affine))
+    wanted = orientations.axcodes2ornt(codes)
+    moves = orientations.ornt_transform(stored, wanted)
+    order = np.argsort(moves[:, 0])
+    return tuple(int(axis) for axis in order), tuple(bool(moves[axis, 1] < 0) for axis in order)

@@ -1,0 +1,123 @@
+"""Maps to NIfTI images on the subject's own grid."""
+
+import uuid
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from skad.io.errors import VolumeWriteError
+
+OUTSIDE = {"nan": np.nan, "zero": 0.0}
+
+
+def to_image(array, volume, *, outside="nan"):
+    """A map as a NIfTI image that lies on the volume exactly.
+
+    Parameters
+    ----------
+    array : array of shape `volume.shape`
+        A map on the volume's own grid, NaN outside the foreground.
+    volume : Volume
+        Gives affine, qform and sform with their codes, and units.
+    outside : {"nan", "zero"}, default="nan"
+        What NaN becomes. Some viewers cannot show NaN; a zero cannot be told from a score of zero.
+
+    Returns
+    -------
+    nibabel.Nifti1Image (Nifti2Image for a NIfTI-2 input)
+        float32.
+
+    Raises
+    ------
+    ValueError
+        The map is not on the volume's grid, or `outside` is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.io import Volume, to_image
+    >>> volume = Volume({"T1w": np.ones((7, 8, 9))}, np.diag([-2.0, 2, 3, 1]))
+    >>> to_image(np.zeros((7, 8, 9)), volume).shape
+    (7, 8, 9)
+    """
+    if outside not in OUTSIDE:
+        raise ValueError(f"outside should be one of {', '.join(OUTSIDE)}, got {outside!r}.")
+    array = np.asarray(array, dtype=np.float32)
+    if array.shape != volume.shape:
+        raise ValueError(
+            f"A map of subject {volume.subject!r} should have its shape {volume.shape}, got {array.shape}."
+        )
+    if outside != "nan":
+        array = np.where(np.isnan(array), np.float32(OUTSIDE[outside]), array)
+    if volume.header is None:
+        image = nibabel.Nifti1Image(array, volume.affine)
+        image.header.set_xyzt_units("mm")
+        return image
+    return _with_geometry(array, volume)
+
+
+def _with_geometry(array, volume):
+    fields = volume.header
+    kind = nibabel.Nifti2Image if int(fields["sizeof_hdr"]) == 540 else nibabel.Nifti1Image
+    header = kind.header_class()
+    header.set_data_shape(array.shape)
+    header.set_data_dtype(np.float32)
+    for name, value in fields.items():
+        header[name] = value
+    header["pixdim"][4:] = 1
+    # nibabel rewrites the forms only where the affine differs from the header's, so an unchanged one stays
+    # exact
+    return kind(array, volume.affine, header)
+
+
+def write_map(array, volume, path, *, outside="nan"):
+    """Write a map on the volume's own grid; the file appears complete or not at all.
+
+    Parameters
+    ----------
+    array : array of shape `volume.shape`
+        NaN outside the foreground.
+    volume : Volume
+        The subject the map belongs to.
+    path : path-like
+        Ends in .nii.gz or .nii; missing folders are made.
+    outside : {"nan", "zero"}, default="nan"
+        What NaN becomes.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    VolumeWriteError
+        The name is not NIfTI's, or the folder cannot be written.
+    """
+    return save_image(to_image(array, volume, outside=outside), path)
+
+
+def save_image(image, path):
+    """Write a NIfTI image under a temporary name beside `path`, then rename it; returns the path."""
+    path = Path(path)
+    ending = next((end for end in (".nii.gz", ".nii") if path.name.endswith(end)), None)
+    if ending is None:
+        raise VolumeWriteError(f"{path} should end in .nii.gz or .nii: rename it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_then_rename(image, path, ending)
+    except OSError as error:
+        raise VolumeWriteError(
+            f"{path} cannot be written ({error.strerror or error}): choose a folder you may write to."
+        ) from error
+    return path
+
+
+def _write_then_rename(image, path, ending):
+    temporary = path.with_name(f".{uuid.uuid4().hex}{ending}")
+    try:
+        nibabel.save(image, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,42 @@
+"""Scores of anomaly maps over foreground pixels: exact and streaming, per patient, class and lesion."""
+
+from skad.metrics.fidelity import overlap_score, quality_score
+from skad.metrics.foreground import UndefinedScoreError
+from skad.metrics.groups import per_group
+from skad.metrics.histogram import ScoreHistogram
+from skad.metrics.lesion import lesion_froc, lesion_size_report
+from skad.metrics.pixel import (
+    foreground_average_precision_score,
+    foreground_best_dice_score,
+    foreground_best_dice_threshold,
+    foreground_roc_auc_score,
+    foreground_roc_curve,
+)
+from skad.metrics.report import classwise_report, foreground_rates
+from skad.metrics.scorers import (
+    foreground_average_precision,
+    foreground_best_dice,
+    foreground_roc_auc,
+    make_map_scorer,
+)
+
+__all__ = [
+    "ScoreHistogram",
+    "UndefinedScoreError",
+    "classwise_report",
+    "foreground_average_precision",
+    "foreground_average_precision_score",
+    "foreground_best_dice",
+    "foreground_best_dice_score",
+    "foreground_best_dice_threshold",
+    "foreground_rates",
+    "foreground_roc_auc",
+    "foreground_roc_auc_score",
+    "foreground_roc_curve",
+    "lesion_froc",
+    "lesion_size_report",
+    "make_map_scorer",
+    "overlap_score",
+    "per_group",
+    "quality_score",
+]

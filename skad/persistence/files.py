@@ -1,0 +1,154 @@
+"""The file of a fitted estimator: a safetensors file whose header holds the rest as JSON."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import sklearn
+import torch
+from sklearn.base import BaseEstimator
+
+from skad.persistence.classes import RefusedError
+from skad.persistence.decoding import Decoder
+from skad.persistence.encoding import Encoder
+from skad.persistence.writing import written_whole
+from skad.version import __version__
+
+FORMAT = 1
+_KEY = (
+    "skad"  # the only key: safetensors does not keep the order of several, and equal models give equal files
+)
+_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError, RecursionError)
+
+
+class LoadError(ValueError):
+    """A file cannot be loaded; the message is one sentence that names the file and the remedy."""
+
+
+def save(estimator, path):
+    """Write a fitted estimator to one file, without pickle.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of skad, of scikit-learn or your own: its parameters and everything it learnt, nested estimators and
+        torch modules included. skorch callbacks serve training only and are left out. A torch module should
+        store its constructor arguments as attributes of the same names.
+    path : path-like
+        For example ``"adm.skad"``. Replaced if it exists; it appears complete or not at all.
+
+    Raises
+    ------
+    ValueError
+        The estimator holds something a file cannot hold (the message says where), or the path cannot be
+        written.
+
+    Notes
+    -----
+    The format is safetensors (arrays and weights) with a JSON header (everything else);
+    ``safetensors.safe_open`` shows both. Equal estimators give equal files.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import skad
+    >>> from sklearn.mixture import GaussianMixture
+    >>> path = os.path.join(tempfile.mkdtemp(), "mixture.skad")
+    >>> skad.save(GaussianMixture().fit(np.eye(3)), path)
+    >>> skad.load(path).means_
+    array([[0.33333333, 0.33333333, 0.33333333]])
+    """
+    if not isinstance(estimator, BaseEstimator):
+        raise ValueError(f"estimator should be a scikit-learn estimator, got {type(estimator).__name__}.")
+    encoder = Encoder()
+    header = {
+        "format": FORMAT,
+        "versions": {
+            "skad": __version__,
+            "torch": torch.__version__,
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+        },
+        "root": encoder.encode(estimator, type(estimator).__name__),
+    }
+    content = safetensors.torch.save(encoder.tensors, metadata={_KEY: json.dumps(header, allow_nan=False)})
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def load(path, *, trusted=()):
+    """Read an estimator that :func:`save` wrote; no code from the file is executed.
+
+    Parameters
+    ----------
+    path : path-like
+    trusted : iterable of classes, default=()
+        Your own classes that the file may use, beside those of skad and some of scikit-learn.
+
+    Returns
+    -------
+    estimator
+        Its networks on the CPU; it scores bit for bit as before.
+
+    Raises
+    ------
+    LoadError
+        The file does not exist, is a pickle, is damaged, was written by a newer version, or names a class
+        that is not trusted.
+    """
+    path = Path(path)
+    header, tensors = _read(path)
+    try:
+        return _decode(json.loads(header), tensors, trusted)
+    except RefusedError as error:
+        raise LoadError(f"{path} {error}.") from error
+    except _MALFORMED as error:
+        detail = f"{type(error).__name__}: {_one_line(error)}"
+        raise LoadError(f"{path} is damaged ({detail}): copy it again or save it anew.") from error
+
+
+def _decode(header, tensors, trusted):
+    if header["format"] > FORMAT:
+        raise RefusedError(
+            f"was written by skad {header['versions']['skad']} in format {header['format']}, "
+            f"but skad {__version__} reads formats up to {FORMAT}: upgrade skad"
+        )
+    return Decoder(tensors, trusted).decode(header["root"])
+
+
+def _read(path):
+    """JSON header and tensors of a file, with everything that is not a whole safetensors file refused."""
+    if not path.is_file():
+        raise LoadError(f"{path} is not a file: check the path.")
+    with open(path, "rb") as file:
+        start = file.read(9)
+    if start[8:] != b"{":
+        raise LoadError(f"{path} {_what_else(start)}")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # not tied to the file
+    except safetensors.SafetensorError as error:
+        detail = _one_line(error)
+        raise LoadError(
+            f"{path} is damaged or cut short ({detail}): copy it again or save it anew."
+        ) from error
+    if header is None:
+        raise LoadError(f"{path} holds tensors but no skad estimator: give a file that skad.save wrote.")
+    return header, tensors
+
+
+def _what_else(start):
+    if start[:1] == b"\x80" or start[:2] == b"PK":
+        return (
+            "is a pickle, which may run any code when loaded, so skad does not: "
+            "load it with the program that wrote it and save it again with skad.save."
+        )
+    return "is not a file that skad.save wrote, or only its beginning: check the path or copy it again."
+
+
+def _one_line(error):
+    return " ".join(str(error).split())

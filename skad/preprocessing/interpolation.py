@@ -1,0 +1,100 @@
+"""Linear interpolation along axes, blind to background: NaN neither spreads nor leaks in."""
+
+import numpy as np
+from scipy import sparse
+
+
+def linear_weights(n_in, n_out, step, start):
+    """Weights of `n_in` samples in `n_out` new ones at positions ``start + step * i``, in units of samples.
+
+    A triangle of half-width ``max(1, step)``: plain linear interpolation, widened where the new samples are
+    coarser so that each of them averages all it covers. We. Positions beyond the outer faces of the samples
+    get no weight.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    step, start : float
+
+    Returns
+    -------
+    scipy.sparse.csr_array of shape (n_out, n_in)
+        Rows sum to 1, or 0 beyond the samples.
+
+    Examples
+    --------
+    >>> linear_weights(3, 2, step=1.0, start=0.5).toarray()
+    array([[0.5, 0.5, 0. ],
+           [0. , 0.5, 0.5]], dtype=float32)
+    """
+    positions = start + step * np.arange(n_out)
+    distance = np.abs(positions[:, None] - np.arange(n_in))
+    weights = np.maximum(0.0, 1.0 - distance / max(1.0, step))
+    weights[(positions < -0.5 - 1e-6) | (positions > n_in - 0.5 + 1e-6)] = 0.0
+    total = weights.sum(axis=1, keepdims=True)
+    return sparse.csr_array((weights / np.where(total > 0, total, 1.0)).astype(np.float32))
+
+
+def along_axes(values, weights):
+    """Apply one weight matrix per axis; None leaves an axis as it is."""
+    for axis, matrix in enumerate(weights):
+        if matrix is not None:
+            moved = np.moveaxis(values, axis, 0)
+            flat = matrix @ np.ascontiguousarray(moved).reshape(len(moved), -1)
+            values = np.moveaxis(flat.reshape(-1, *moved.shape[1:]), 0, axis)
+    return values
+
+
+def interpolate(values, weights, smallest=0.5):
+    """Interpolate an image whose background is NaN: the weighted mean of the foreground samples under each
+    pixel.
+
+    Parameters
+    ----------
+    values : array of shape (n_0, n_1, ...)
+    weights : sequence of csr_array or None
+        One per axis, from `linear_weights`.
+    smallest : float, default=0.5
+        Share of foreground from which a new sample is foreground.
+
+    Returns
+    -------
+    ndarray, float32
+        NaN in the background.
+    """
+    foreground = ~np.isnan(values)
+    share = along_axes(foreground.astype(np.float32), weights)
+    total = along_axes(np.where(foreground, values, np.float32(0)).astype(np.float32, copy=False), weights)
+    kept = share >= smallest - 1e-6
+    return np.divide(total, share, out=np.full(share.shape, np.nan, np.float32), where=kept)
+
+
+def nearest(values, weights):
+    """Labels at the new samples: the label with the largest weight along each axis, 0 beyond the samples."""
+    for axis, matrix in enumerate(weights):
+        if matrix is not None:
+            dense = matrix.toarray()
+            values = np.take(values, dense.argmax(axis=1), axis=axis)
+            beyond = np.flatnonzero(dense.max(axis=1) == 0)
+            values[(slice(None),) * axis + (beyond,)] = 0
+    return values
+
+
+def keep_classes(resampled, labels, weights):
+    """Give each class that nearest-neighbour sampling lost the pixel that covers most of it, in place.
+
+    We: a lesion of one pixel must not turn an abnormal slice into a normal one.
+
+    Parameters
+    ----------
+    resampled : integer array
+        Labels at the new samples.
+    labels : integer array
+        Labels before.
+    weights : sequence of csr_array or None
+        One per axis.
+    """
+    for lost in np.setdiff1d(np.unique(labels), [0, *np.unique(resampled)]):
+        share = along_axes((labels == lost).astype(np.float32), weights)
+        if share.max() > 0:
+            resampled[np.unravel_index(share.argmax(), share.shape)] = lost

@@ -1,0 +1,97 @@
+"""The axial slices of a cohort, and what is needed to put maps of them back into the patients."""
+
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(eq=False)
+class SliceStack:
+    """Axial slices of several volumes, in the volumes' order, from inferior to superior.
+
+    Attributes
+    ----------
+    X : float32 ndarray or memmap of shape (n_slices, n_contrasts, height, width)
+        NaN is background. Row 0 of a slice is anterior, column 0 the patient's right.
+    y : int16 ndarray or memmap of shape (n_slices, height, width), or None
+        0 normal, k >= 1 abnormality class k; None when a volume has no labels.
+    groups : ndarray of str, shape (n_slices,)
+        Patient of each slice.
+    contrasts : tuple of str
+        Names along axis 1 of `X`.
+    volumes : list of Volume
+    volume_index : int ndarray of shape (n_slices,)
+        Index into `volumes` of each slice.
+    slice_index : int ndarray of shape (n_slices,)
+        Position of each slice in its volume, counted from the most inferior one after resampling.
+    placements : list of Placement
+        How the slices of each volume lie in it.
+    """
+
+    X: np.ndarray
+    y: np.ndarray | None
+    groups: np.ndarray
+    contrasts: tuple
+    volumes: list
+    volume_index: np.ndarray
+    slice_index: np.ndarray
+    placements: list = field(repr=False)
+
+    def __len__(self):
+        return len(self.X)
+
+    def __repr__(self):
+        labels = "with" if self.y is not None else "without"
+        return (
+            f"SliceStack({len(self)} slices of {len(self.volumes)} volumes, {' + '.join(self.contrasts)}, "
+            f"{self.X.shape[2]}x{self.X.shape[3]} pixels, {labels} labels)"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """How the slices of one volume came out of it.
+
+    Attributes
+    ----------
+    reorientation : Reorientation
+    resampling : Resampling
+    framing : Cropping or Resizing
+    foreground : PackedMask
+        On the native grid, as axial slices.
+    intensities : dict of str to IntensityMap
+        How each contrast was normalised; its `inverse` gives scanner units.
+    """
+
+    reorientation: object
+    resampling: object
+    framing: object
+    foreground: object
+    intensities: dict
+
+    def to_native(self, maps, slice_index):
+        """Maps of some slices, (n, height, width), on the volume's own grid; NaN outside the foreground."""
+        height_width = maps.shape[1:]
+        slices = np.full((self.resampling.new_shape[0], *height_width), np.nan, dtype=np.float32)
+        slices[slice_index] = maps
+        native = self.resampling.inverse(self.framing.inverse(slices))
+        return self.reorientation.inverse(np.where(self.foreground.unpack(), native, np.float32(np.nan)))
+
+
+@dataclass(frozen=True)
+class PackedMask:
+    """A bool array in a few kilobytes, so that a cohort's masks fit in memory."""
+
+    packed: bytes = field(repr=False)
+    shape: tuple
+
+    @classmethod
+    def pack(cls, mask):
+        """Pack a bool array."""
+        return cls(zlib.compress(np.packbits(mask).tobytes(), level=1), mask.shape)
+
+    def unpack(self):
+        """The bool array."""
+        bits = np.frombuffer(zlib.decompress(self.packed), dtype=np.uint8)
+        return np.unpackbits(bits, count=int(np.prod(self.shape))).view(bool).reshape(self.shape)

@@ -1,0 +1,213 @@
+"""Pictures of maps: the contrasts, the anomaly map, and the contour of the truth where there is one."""
+
+import numpy as np
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from skad.persistence import written_whole
+from skad.preprocessing.reorient import Reorientation
+
+MAP_COLOURS = "inferno"  # even lightness steps: reads the same in grey and with any colour vision
+TRUTH_COLOUR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on grey, black and yellow
+ORIENTATION = "radiological view: the patient's right is on the left"
+
+_GREYS_PERCENT = (1, 99.5)  # of the foreground: what is black and white
+_MAP_PERCENT = (50, 99.8)  # half of the foreground stays dark
+_MAP_GAMMA = 0.5  # energies have heavy tails: their root spreads what lies between normal and extreme
+_PANEL_INCHES = 2.0
+
+
+def plot_slices(
+    images, anomaly, *, labels=None, contrasts=None, n_slices=4, pixel_size=(1.0, 1.0), title=None
+):
+    """A montage of axial slices: one row per slice, one column per contrast, the anomaly map last.
+
+    Parameters
+    ----------
+    images : array of shape (n_samples, n_contrasts, height, width)
+        Row 0 anterior, column 0 the patient's right, as in a `SliceStack`. NaN is drawn black.
+    anomaly : array of shape (n_samples, height, width)
+        High is abnormal; NaN in the background.
+    labels : integer array of shape (n_samples, height, width), default=None
+        The truth: the contour of everything above 0 is drawn.
+    contrasts : sequence of str of length n_contrasts, default=None
+        Titles of the columns.
+    n_slices : int, default=4
+        Rows: spread evenly over the slices with a lesion where labels show one, otherwise over the
+        foreground.
+    pixel_size : tuple of 2 float, default=(1.0, 1.0)
+        Height and width of a pixel, mm.
+    title : str, default=None
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        The shapes disagree, or the map has no foreground.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.report import plot_slices
+    >>> figure = plot_slices(np.ones((3, 2, 8, 9)), np.ones((3, 8, 9)), n_slices=2)
+    >>> len(figure.axes)  # 2 slices of 2 contrasts and a map, and the colour bar
+    7
+    """
+    images, anomaly = np.asarray(images), np.asarray(anomaly)
+    _check_shapes(images, anomaly)
+    rows = chosen_slices(anomaly, labels, n_slices)
+    images, anomaly, labels = _cropped(images, anomaly, labels)
+    aspect = pixel_size[0] / pixel_size[1]
+    names = [*(contrasts or [f"contrast {i}" for i in range(images.shape[1])]), "anomaly"]
+    figure, axes = _grid(len(rows), names, aspect * images.shape[2] / images.shape[3])
+    styles = _styles(images, anomaly)
+    for row, index in zip(axes, rows, strict=True):
+        row[0].set_ylabel(f"slice {index}")
+        for axis, image, style in zip(row, [*images[index], anomaly[index]], styles, strict=True):
+            drawn = axis.imshow(image, aspect=aspect, **style)
+            if labels is not None and (labels[index] > 0).any():
+                axis.contour(labels[index] > 0, levels=[0.5], colors=[TRUTH_COLOUR], linewidths=1.0)
+    figure.colorbar(
+        drawn, ax=axes[:, -1], label="anomaly (high is abnormal)", ticks=MaxNLocator(5), shrink=0.8
+    )
+    truth = "; contour: the truth" if labels is not None and np.any(labels) else ""
+    figure.supxlabel(ORIENTATION + truth, fontsize="small")
+    figure.suptitle(title or "")
+    return figure
+
+
+def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4):
+    """A montage of a volume and its anomaly map, on the volume's own grid as axial slices.
+
+    Parameters
+    ----------
+    volume : Volume
+        Its labels, where it has some, give the contour.
+    anomaly : array of shape ``volume.shape``
+        High is abnormal; NaN outside the foreground.
+    contrasts : sequence of str, default=None
+        None takes all.
+    n_slices : int, default=4
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    axial = Reorientation.to_axial(volume.affine)
+    names = list(volume.contrasts) if contrasts is None else list(contrasts)
+    return plot_slices(
+        np.stack([axial.forward(volume.contrasts[name]) for name in names], axis=1),
+        axial.forward(anomaly),
+        labels=axial.forward(volume.labels) if volume.has_labels else None,
+        contrasts=names,
+        n_slices=n_slices,
+        pixel_size=axial.along_slices(volume.voxel_size)[1:],
+        title=volume.subject,
+    )
+
+
+def plot_roc(curves):
+    """ROC curves.
+
+    Parameters
+    ----------
+    curves : dict of str to (fpr, tpr, roc_auc)
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    axis = figure.subplots()
+    styles = ("-", "--", "-.", ":")  # told apart without colour
+    for i, (name, (fpr, tpr, area)) in enumerate(curves.items()):
+        axis.plot(fpr, tpr, styles[i % len(styles)], label=f"{name}: AUC {area:.3f}")
+    axis.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    axis.set(
+        xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01), aspect="equal"
+    )
+    axis.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def save_figure(figure, path):
+    """Write a figure as PNG, complete or not at all; returns the path."""
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
+    return path
+
+
+def chosen_slices(anomaly, labels, n_slices):
+    """Indices of the slices to draw, top first: evenly among those with a lesion, or with foreground."""
+    shown = np.flatnonzero(~np.isnan(anomaly).all(axis=(1, 2)))
+    if not len(shown):
+        raise ValueError("anomaly should have foreground to draw, got NaN everywhere.")
+    if labels is not None and np.any(labels > 0):
+        shown = np.flatnonzero((labels > 0).any(axis=(1, 2)))
+    positions = (np.arange(n_slices) + 0.5) / n_slices * len(shown)
+    return np.unique(shown[positions.astype(int)])[::-1]  # superior on top
+
+
+def _check_shapes(images, anomaly):
+    if images.ndim != 4 or anomaly.shape != (len(images), *images.shape[2:]):
+        raise ValueError(
+            "images and anomaly should have shapes (n, n_contrasts, height, width) and (n, height, width), "
+            f"got {images.shape} and {anomaly.shape}."
+        )
+
+
+def _styles(images, anomaly):
+    """How each column is drawn: grey windows of the foreground, then the map's colours."""
+    foreground = ~np.isnan(anomaly)
+    windows = [_window(image[foreground], _GREYS_PERCENT) for image in np.moveaxis(images, 1, 0)]
+    greys = [{"cmap": "gray", "vmin": black, "vmax": white} for black, white in windows]
+    norm = PowerNorm(_MAP_GAMMA, *_window(anomaly[foreground], _MAP_PERCENT), clip=True)
+    return [*greys, {"cmap": MAP_COLOURS, "norm": norm}]
+
+
+def _cropped(images, anomaly, labels):
+    """Without the rows and columns that are background in every slice."""
+    foreground = ~np.isnan(anomaly)
+    inside = tuple(
+        slice(max(where[0] - 2, 0), where[-1] + 3)
+        for where in (
+            np.flatnonzero(foreground.any(axis=(0, 2))),
+            np.flatnonzero(foreground.any(axis=(0, 1))),
+        )
+    )
+    crop = (..., *inside)
+    return images[crop], anomaly[crop], None if labels is None else labels[crop]
+
+
+def _window(values, percent):
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.percentile(values, percent)
+    return (low, high) if high > low else (low, low + 1)
+
+
+def _grid(n_rows, names, height_per_width):
+    size = (_PANEL_INCHES * len(names) + 0.8, _PANEL_INCHES * height_per_width * n_rows + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(n_rows, len(names), squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[], facecolor="black")
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name, fontsize="medium")
+        for place, letter in ((0.03, "R"), (0.97, "L")):
+            axis.text(
+                place,
+                0.5,
+                letter,
+                color="white",
+                fontsize="x-small",
+                ha="center",
+                va="center",
+                transform=axis.transAxes,
+            )
+    return figure, axes

@@ -1,0 +1,23 @@
+"""The one door to randomness, devices, precision and skorch."""
+
+from skad.training.checkpoint import CheckpointMismatchError, DamagedCheckpointError, checkpoint_in
+from skad.training.device import autocast, resolve_device, resolve_precision
+from skad.training.fitting import DivergenceError, fit_module
+from skad.training.inference import map_slices, visit_slices
+from skad.training.parameters import TRAINING_CONSTRAINTS
+from skad.training.randomness import seeded
+
+__all__ = [
+    "TRAINING_CONSTRAINTS",
+    "CheckpointMismatchError",
+    "DamagedCheckpointError",
+    "DivergenceError",
+    "autocast",
+    "checkpoint_in",
+    "fit_module",
+    "map_slices",
+    "resolve_device",
+    "resolve_precision",
+    "seeded",
+    "visit_slices",
+]

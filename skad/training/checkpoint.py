@@ -1,0 +1,116 @@
+"""An interrupted fit goes on from its last finished epoch."""
+
+import contextlib
+import contextvars
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+_active = contextvars.ContextVar("skad_checkpoints", default=None)
+
+
+class CheckpointMismatchError(ValueError):
+    """A checkpoint belongs to another training (other parameters or other data)."""
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint cannot be read."""
+
+
+@contextlib.contextmanager
+def checkpoint_in(folder):
+    """Keep the state of every training in the block in ``folder``, and resume those that are there.
+
+    Trainings are numbered in the order in which they start, so a pipeline resumes in the step where it
+    stopped; finished steps are read back instead of being trained again.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        None switches checkpoints off.
+    """
+    token = _active.set(None if folder is None else _Folder(Path(folder)))
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+def next_checkpoint(estimator, X):
+    """The checkpoint of the training that starts now, or None outside :func:`checkpoint_in`."""
+    folder = _active.get()
+    return None if folder is None else folder.next(estimator, X)
+
+
+class _Folder:
+    def __init__(self, path):
+        self.path = path
+        self.count = 0
+
+    def next(self, estimator, X):
+        name = f"{self.count:02d}-{type(estimator).__name__}.pt"
+        self.count += 1
+        self.path.mkdir(parents=True, exist_ok=True)
+        return Checkpoint(self.path / name, _fingerprint(estimator, X))
+
+
+class Checkpoint:
+    """State of one training on disk: weights, optimisers, generators, losses. Written whole or not at all."""
+
+    def __init__(self, path, fingerprint):
+        self.path = path
+        self.fingerprint = fingerprint
+
+    def load(self):
+        """The saved state, or None when there is none; it is read without executing code."""
+        if not self.path.exists():
+            return None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            fingerprint = state.pop("fingerprint")
+        except Exception as error:  # torch names a damaged file in many ways
+            raise DamagedCheckpointError(
+                f"{self.path} is not a whole checkpoint of skad (cut short, or another file); "
+                "remove it to start anew."
+            ) from error
+        if fingerprint != self.fingerprint:
+            raise CheckpointMismatchError(
+                f"{self.path} was written by a training with other parameters or data; "
+                "resume with the same ones or remove the file."
+            )
+        return state
+
+    def save(self, state):
+        """Replace the saved state by ``state``."""
+        temporary = self.path.with_suffix(".tmp")
+        try:
+            torch.save({"fingerprint": self.fingerprint, **state}, temporary)
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _fingerprint(estimator, X):
+    """What must be equal for a training to be the same one: class, parameters, shape, a thin sample of X."""
+    ignored = {"device", "verbose", "callbacks", "max_epochs"}
+    parameters = {
+        name: _describe(value) for name, value in estimator.get_params().items() if name not in ignored
+    }
+    digest = hashlib.sha256(
+        json.dumps([type(estimator).__name__, parameters, X.shape], sort_keys=True).encode()
+    )
+    for i in range(0, len(X), max(1, len(X) // 16)):
+        digest.update(X[i].tobytes())
+    return digest.hexdigest()
+
+
+def _describe(value):
+    """The same words in every process: no addresses, and the state of a generator instead of its name."""
+    if isinstance(value, np.random.RandomState):
+        return hashlib.sha256(repr(value.get_state(legacy=False)).encode()).hexdigest()
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

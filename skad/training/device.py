@@ -1,0 +1,46 @@
+"""Where a network runs and in which precision."""
+
+import contextlib
+
+import torch
+
+
+def resolve_device(device="auto"):
+    """The torch device of a ``device`` parameter: "auto" takes a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        The device is unknown or not on this machine.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f'device should be "auto", "cpu", "cuda" or "cuda:N", got {device!r}.') from error
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device!r} was asked for, but this machine has {torch.cuda.device_count()} GPUs; "
+            'use "auto".'
+        )
+    return resolved
+
+
+def resolve_precision(precision, device):
+    """The autocast dtype of a ``precision`` parameter: bfloat16 or None (plain float32).
+
+    "auto" is bf16 on a GPU that has it (compute capability 8 and later) and fp32 elsewhere: on a CPU bf16
+    only pays on processors with bf16 instructions.
+    """
+    if precision == "auto":
+        capable = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        precision = "bf16" if capable else "fp32"
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+def autocast(device, dtype):
+    """Mixed precision around a forward pass; does nothing when ``dtype`` is None."""
+    if dtype is None:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=dtype)

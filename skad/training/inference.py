@@ -1,0 +1,89 @@
+"""A network over many slices, batch by batch, in bounded memory."""
+
+import numpy as np
+import torch
+
+from skad.nn.background import split_background
+from skad.training.device import autocast, resolve_device, resolve_precision
+
+
+def map_slices(function, X, **kwargs):
+    """Apply a torch function to batches of slices and gather the results.
+
+    Parameters
+    ----------
+    function, X, **kwargs
+        As in :func:`visit_slices`; ``function`` returns a tensor whose first axis is the batch.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples, ...)
+    """
+    result = None
+    for start, part in visit_slices(function, X, **kwargs):
+        if result is None:
+            result = np.empty((len(X), *part.shape[1:]), dtype=np.float32)
+        result[start : start + len(part)] = part.float().cpu().numpy()
+    return result
+
+
+def visit_slices(function, X, *, modules, background, batch_size, device="auto", precision="auto"):
+    """Apply a torch function to one batch of slices after the other, without gradients.
+
+    A batch that does not fit into the memory of the device is halved and tried again; a MemoryError says when
+    even one slice does not fit.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(images, foreground)`` with images (b, ..., height, width) float32, filled with the
+        background, and foreground (b, 1, height, width) bool, on the device.
+    X : ndarray of shape (n_samples, n_contrasts, height, width) or (n_samples, 2, n_contrasts, height, width)
+        NaN background; a memory map is read batch by batch.
+    modules : list of torch.nn.Module
+        The networks ``function`` uses: moved to the device in evaluation mode, back to the CPU at the end.
+    background : ndarray of shape (n_contrasts,)
+        What replaces NaN.
+    batch_size : int
+        Slices at a time.
+    device, precision : str
+        As everywhere in skad.
+
+    Yields
+    ------
+    start : int
+        Index of the first slice of the batch.
+    result : object
+        What ``function`` returned.
+    """
+    device = resolve_device(device)
+    dtype = resolve_precision(precision, device)
+    background = torch.as_tensor(background, dtype=torch.float32, device=device)
+    for module in modules:
+        module.to(device).eval()
+    start = 0
+    try:
+        while start < len(X):
+            batch = X[start : start + batch_size]
+            try:
+                result = _apply(function, batch, background, device, dtype)
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise MemoryError(
+                        f"Out of memory on {device} even for one slice of shape {batch.shape[1:]}."
+                    ) from None
+                batch_size = len(batch) // 2
+                continue
+            yield start, result
+            start += len(batch)
+    finally:
+        for module in modules:
+            module.cpu()
+
+
+@torch.no_grad()
+def _apply(function, batch, background, device, dtype):
+    batch = torch.from_numpy(np.array(batch, dtype=np.float32)).to(device)
+    images, foreground = split_background(batch, background)
+    with autocast(device, dtype):
+        return function(images, foreground)

@@ -1,0 +1,44 @@
+"""Seeds: same seed, same result, and the caller's generators are left as they were."""
+
+import contextlib
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+
+@contextlib.contextmanager
+def seeded(random_state):
+    """Seed torch inside the block and restore the global generators after it.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        None draws a fresh seed from the operating system (never from numpy's global generator).
+
+    Yields
+    ------
+    numpy.random.Generator
+        Seeded alike, for what numpy draws.
+    """
+    seed = _seed_of(random_state)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), _deterministic_cudnn():
+        torch.manual_seed(seed)
+        yield np.random.default_rng(seed)
+
+
+def _seed_of(random_state):
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+@contextlib.contextmanager
+def _deterministic_cudnn():
+    """Some of cuDNN's kernels add in an order left to chance."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before

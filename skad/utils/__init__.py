@@ -1,0 +1,1 @@
+"""Checks of images and of estimators; imports nothing else of skad."""

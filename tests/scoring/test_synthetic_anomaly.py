@@ -1,0 +1,173 @@
+"""A network that learns from planted lesions: the lesson, the loss, and lesions it has not been shown."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from skad.anomalies import Blobs, Deformations
+from skad.augmentation import Augmentation
+from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, segmentation_loss
+
+FAST = {"width": 4, "depth": 1, "max_epochs": 1, "random_state": 0}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def images():
+    X = np.random.default_rng(0).normal(size=(6, 2, 13, 10)).astype(np.float32)
+    X[:, :, :3, :5] = np.nan
+    return X
+
+
+class _Stamp:
+    """A family that adds 7 in a given mask."""
+
+    def __init__(self, mask):
+        self.mask = mask
+
+    def plant(self, images, foreground):
+        return images + 7 * self.mask, self.mask
+
+
+def test_loss_is_the_cross_entropy_of_the_mask_over_the_foreground():
+    logits, mask = torch.randn(3, 1, 7, 5), torch.rand(3, 1, 7, 5)
+    foreground = torch.rand(3, 1, 7, 5) < 0.6
+    images = torch.zeros(3, 2, 7, 5)
+    loss = segmentation_loss(lambda _: logits, images, foreground, plant=_Stamp(mask).plant)["loss"]
+    p, t = torch.sigmoid(logits)[foreground].double(), mask[foreground].double()
+    assert float(loss) == pytest.approx(float(-(t * p.log() + (1 - t) * (1 - p).log()).mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_network_sees_the_planted_image_and_the_reference_as_it_is(pairs):
+    images, foreground = torch.randn(4, 2, 7, 5), torch.ones(4, 1, 7, 5, dtype=torch.bool)
+    reference, mask, seen = torch.randn(4, 2, 7, 5), torch.rand(4, 1, 7, 5), []
+
+    def network(inputs):
+        seen.append(inputs)
+        return torch.zeros_like(mask)
+
+    X = torch.stack([images, reference], dim=1) if pairs else images
+    segmentation_loss(network, X, foreground, plant=_Stamp(mask).plant)
+    planted = images + 7 * mask
+    assert torch.equal(seen[0], torch.cat([planted, reference], dim=1) if pairs else planted)
+
+
+def test_intensities_are_planted_in_full_precision():
+    images, foreground = torch.randn(2, 1, 8, 9), torch.ones(2, 1, 8, 9, dtype=torch.bool)
+    seen = []
+
+    def plant(images, foreground):
+        seen.append(torch.nn.functional.conv2d(images, torch.ones(1, 1, 3, 3), padding=1))
+        return images, torch.zeros_like(images)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        segmentation_loss(lambda inputs: inputs, images, foreground, plant=plant)
+    assert seen[0].dtype == torch.float32
+
+
+def test_lesions_are_planted_after_the_augmentation(images):
+    X, seen = np.abs(images) + 10, []
+
+    class Watching(Blobs):
+        def plant(self, images, foreground):
+            seen.append(images.clone())
+            return super().plant(images, foreground)
+
+    views = Augmentation(flip=False, intensity_scaling=5.0)
+    SyntheticAnomalyScorer(families=[Watching()], augmentation=views, **FAST).fit(X)
+    assert torch.cat([batch.flatten() for batch in seen]).max() > 100
+
+
+def test_score_is_minus_the_logit(images):
+    scorer = SyntheticAnomalyScorer(**FAST, flip_average=False).fit(images)
+    filled = np.where(np.isnan(images), scorer.background_[:, None, None], images)
+    with torch.no_grad():
+        logits = scorer.module_(torch.from_numpy(filled))[:, 0].numpy()
+    expected = np.where(np.isnan(images[:, 0]), np.nan, -logits)
+    np.testing.assert_allclose(scorer.score_samples(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_averaged_scores_of_a_mirrored_slice_are_mirrored(images):
+    scorer = SyntheticAnomalyScorer(**FAST).fit(images)
+    scores = scorer.score_samples(np.ascontiguousarray(images[..., ::-1]))[..., ::-1]
+    np.testing.assert_allclose(scores, scorer.score_samples(images), rtol=1e-4, atol=1e-5)
+    scorer.set_params(flip_average=False)
+    assert np.nanmax(np.abs(scorer.score_samples(images) - scores)) > 1e-3
+
+
+def test_features_lead_to_the_score(images):
+    scorer = SyntheticAnomalyScorer(**FAST, flip_average=False).fit(images)
+    head = scorer.module_.head
+    weight, bias = (part.detach().numpy() for part in (head.weight[0, :, 0, 0], head.bias))
+    logits = np.einsum("f,nfhw->nhw", weight, scorer.transform(images)) + bias
+    np.testing.assert_allclose(scorer.score_samples(images), -logits, rtol=1e-4, atol=1e-5)
+
+
+def _squares(X, shift, size=6):
+    """Square lesions, which no family plants, of one contrast."""
+    X, y = X.copy(), np.zeros((len(X), *X.shape[2:]), dtype=int)
+    for i in range(len(X)):
+        row, column = 4 + 3 * (i % 5), 5 + 4 * (i % 4)
+        y[i, row : row + size, column : column + size] = 1
+    X[:, 0] += shift * y
+    return X, y
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_it_finds_lesions_it_has_not_been_shown(pairs):
+    generator = np.random.default_rng(0)
+    smooth = np.kron(generator.normal(size=(48, 2, 7, 8)), np.ones((4, 4))).astype(np.float32)
+    X = smooth + 0.1 * generator.normal(size=smooth.shape).astype(np.float32)
+    planted, y = _squares(X[24:], 3.0)
+    train, test = X[:24], planted
+    if pairs:
+        train, test = np.stack([train, smooth[:24]], 1), np.stack([test, smooth[24:]], 1)
+    scorer = SyntheticAnomalyScorer(
+        families=[Blobs(radius=(12.0, 20.0), shift=(2.0, 4.0))],
+        augmentation=None,
+        width=8,
+        depth=2,
+        max_epochs=15 if pairs else 30,
+        batch_size=8,
+        lr=1e-2,
+        random_state=0,
+    ).fit(train)
+    auc = roc_auc_score(y.ravel(), -scorer.score_samples(test).ravel())
+    assert auc > (0.95 if pairs else 0.75)
+    assert scorer.loss_curve_[-1] < 0.7 * scorer.loss_curve_[0]
+
+
+@pytest.mark.parametrize(
+    ("normalization", "layer"), [("batch", torch.nn.BatchNorm2d), ("group", torch.nn.GroupNorm)]
+)
+def test_layers_are_normalised_as_asked(images, normalization, layer):
+    scorer = SyntheticAnomalyScorer(normalization=normalization, **FAST).fit(images)
+    assert any(isinstance(part, layer) for part in scorer.module_.modules())
+
+
+def test_a_fit_on_images_refuses_pairs_and_the_other_way_round(images):
+    pairs = np.stack([images, images], axis=1)
+    with pytest.raises(ValueError, match="fitted on images, got pairs"):
+        SyntheticAnomalyScorer(**FAST).fit(images).score_samples(pairs)
+    scorer = SyntheticAnomalyScorer(**FAST).fit(pairs)
+    with pytest.raises(ValueError, match="fitted on pairs, got images"):
+        scorer.score_samples(images)
+    with pytest.raises(ValueError, match="network of 4 input channels, got 2"):
+        scorer.set_params(warm_start=True).fit(images)
+
+
+@pytest.mark.parametrize("families", [(), (Blobs,), (3,)])
+def test_families_that_are_none_are_refused(images, families):
+    with pytest.raises(ValueError, match="families should be"):
+        SyntheticAnomalyScorer(families=families, **FAST).fit(images)
+
+
+def test_a_parameter_of_a_family_is_checked(images):
+    with pytest.raises(ValueError, match="'texture' parameter of Blobs"):
+        SyntheticAnomalyScorer(families=[Deformations(), Blobs(texture=-1.0)], **FAST).fit(images)

@@ -8,16 +8,13 @@ training runs in a process of its own, so that time and peak memory are its own;
 """
 
 import argparse
-import json
-import multiprocessing
 import platform
-import resource
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from costs import once
 from glioma_rows import REFERENCES, ROWS
 
 import skad
@@ -77,20 +74,6 @@ def evaluate(cohort, maps):
     }
 
 
-def in_own_process(function, *arguments):
-    """Run ``function`` in a fresh process: its time and peak memory are nobody else's."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1, maxtasksperchild=1) as pool:
-        return pool.apply(_measured, (function, *arguments))
-
-
-def _measured(function, *arguments):
-    start = time.perf_counter()
-    function(*arguments)
-    minutes = (time.perf_counter() - start) / 60
-    return {"minutes": minutes, "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
-
-
 def make_reference(work, name, seed):
     """Fit a reconstructor and write the references of both folds."""
     cohort = _read_cohort(work)
@@ -113,22 +96,12 @@ def make_maps(work, row_name, seed):
     np.save(work / f"maps-{row_name}-{seed}.npy", -scorer.score_samples(inputs["validation"]))
 
 
-def _once(path, function, *arguments):
-    """The cost of a step, done now or before."""
-    if not path.exists():
-        cost = in_own_process(function, *arguments)
-        path.write_text(json.dumps(cost))
-    return json.loads(path.read_text())
-
-
 def run_row(work, cohort, name, seed):
     """Metrics and cost of one row with one seed."""
     costs = []
     if reference := ROWS[name].reference:
-        costs.append(
-            _once(work / f"reference-{reference}-{seed}.json", make_reference, work, reference, seed)
-        )
-    costs.append(_once(work / f"maps-{name}-{seed}.json", make_maps, work, name, seed))
+        costs.append(once(work / f"reference-{reference}-{seed}.json", make_reference, work, reference, seed))
+    costs.append(once(work / f"maps-{name}-{seed}.json", make_maps, work, name, seed))
     maps = np.load(work / f"maps-{name}-{seed}.npy")
     minutes, gigabytes = sum(c["minutes"] for c in costs), max(c["gigabytes"] for c in costs)
     return Result(evaluate(cohort, maps), minutes, gigabytes, maps)

@@ -102,7 +102,8 @@ class ImageEstimatorMixin:
 class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
     """Image -> pair of the image and its normal reference.
 
-    A subclass implements ``fit`` and ``_reconstruct(X)``, which returns the reference of validated float32
+    A subclass implements ``fit``, which learns ``module_`` at its end (what has none overrides
+    ``__sklearn_is_fitted__``), and ``_reconstruct(X)``, which returns the reference of validated float32
     images, shape (n, C, H, W); what it says in the background does not matter. Images on disk (a memory map)
     come in chunks.
     """
@@ -166,7 +167,7 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
         return _blank(-residual, X)
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "n_contrasts_in_")
+        return hasattr(self, "module_")
 
 
 class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):

@@ -9,11 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 
-from skad.anomalies import Blobs, Deformations, ForeignPatches, LostStructure, plant_families
+from skad.anomalies import (
+    Blobs,
+    Deformations,
+    ForeignPatches,
+    InSomeContrasts,
+    LostStructure,
+    plant_families,
+)
 from skad.anomalies.shapes import draw_shapes
 
 SMALL = Blobs(radius=(1.0, 4.0), n_lesions=(1, 8))
-FAMILIES = [Blobs(), SMALL, ForeignPatches(), Deformations(), LostStructure()]
+FAMILIES = [Blobs(), SMALL, ForeignPatches(), Deformations(), LostStructure(), InSomeContrasts(Blobs())]
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: repr(family))
 
 
@@ -170,6 +177,17 @@ def test_largest_shift_of_a_blob_lies_in_its_range():
     largest = shifts.abs().amax(dim=1)
     assert 0.49 < largest.min() < 0.6 and 1.9 < largest.max() < 2.01
     assert (shifts > 0).any(dim=0).all() and (shifts < 0).any(dim=0).all()
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_each_contrast_shows_the_lesion_with_the_share_asked_for(share):
+    images, foreground = torch.zeros(4000, 3, 1, 1), torch.ones(4000, 1, 1, 1, dtype=torch.bool)
+    planted, mask = InSomeContrasts(_Stamp(1), share=share).plant(images, foreground)
+    shown = planted[:, :, 0, 0].bool()
+    assert shown.any(dim=1).all() and mask.all()
+    none_drawn = (1 - share) ** 3  # then one of the three is taken
+    expected = share + none_drawn / 3
+    assert shown.double().mean(dim=0).tolist() == pytest.approx([expected] * 3, abs=4 / (2 * 4000**0.5))
 
 
 def test_structure_of_a_blob_is_the_fraction_asked_for():

@@ -12,8 +12,8 @@ from skad.datasets import make_phantom
 from skad.metrics import foreground_average_precision, foreground_roc_auc_score
 from skad.model_selection import NormalTrainSplit
 from skad.preprocessing import VolumePreprocessor
-from skad.reconstruction import ContrastTranslator
-from skad.scoring import JointDRGMM, ResidualScorer
+from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
+from skad.scoring import JointDRGMM, PatchEmbeddingScorer
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +62,33 @@ def test_a_grid_search_runs_over_references_and_scorers(stack):
         Pipeline(
             [
                 ("reference", ContrastTranslator(width=2, n_blocks=0, max_epochs=1)),
-                ("score", ResidualScorer()),
+                ("score", JointDRGMM()),
             ]
         ),
-        {"score": [JointDRGMM(width=2, max_epochs=1), ResidualScorer()]},
+        {
+            "score": [
+                JointDRGMM(width=2, max_epochs=1),
+                PatchEmbeddingScorer(channels=(2, 4), patch_size=12, max_epochs=1),
+            ]
+        },
         scoring=foreground_average_precision,
         cv=NormalTrainSplit(n_splits=2),
         refit=False,
         error_score="raise",
     ).fit(stack.X, stack.y, groups=stack.groups)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_the_second_system_is_as_real_as_the_first(stack):
+    normal = ~stack.y.any(axis=(1, 2))
+    introvae = IntroVAEReconstructor(channels=(2, 4), latent_channels=2, max_epochs=1, random_state=0)
+    kobayashi = make_pipeline(
+        LatentSearchTransformer(introvae, n_steps=2),
+        PatchEmbeddingScorer(channels=(2, 4), patch_size=12, max_epochs=1, random_state=0),
+    ).fit(stack.X[normal])
+    anomaly = -kobayashi.score_samples(stack.X)
+    assert np.array_equal(np.isnan(anomaly), np.isnan(stack.X[:, 0]))
+    assert 0 <= foreground_roc_auc_score(stack.y, anomaly) <= 1
 
 
 def test_a_detector_takes_volumes_and_survives_the_disk(adm, prepare, volumes, tmp_path):

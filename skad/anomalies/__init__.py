@@ -6,9 +6,10 @@ the same: keep them apart.
 """
 
 from skad.anomalies.blobs import Blobs
+from skad.anomalies.contrast_subsets import InSomeContrasts
 from skad.anomalies.deformations import Deformations
 from skad.anomalies.foreign_patches import ForeignPatches
 from skad.anomalies.lost_structure import LostStructure
 from skad.anomalies.mixing import plant_families
 
-__all__ = ["Blobs", "Deformations", "ForeignPatches", "LostStructure", "plant_families"]
+__all__ = ["Blobs", "Deformations", "ForeignPatches", "InSomeContrasts", "LostStructure", "plant_families"]

@@ -1,4 +1,4 @@
-"""The command line: ``skad fit``, ``skad score``, ``skad evaluate``, ``skad demo``."""
+"""The command line: ``skad fit``, ``skad calibrate``, ``skad score``, ``skad evaluate``, ``skad demo``."""
 
 from skad.cli.main import main
 

@@ -4,12 +4,17 @@ import argparse
 import sys
 import warnings
 
-from skad.cli import demo, evaluate, fit, score
+from skad.cli import calibrate, demo, evaluate, fit, score
 from skad.cli.output import one_line
 from skad.version import __version__
 
 COMMANDS = {
     "fit": (fit.fit, fit.add_arguments, "train a detector on the lesion-free slices of a folder of scans"),
+    "calibrate": (
+        calibrate.calibrate,
+        calibrate.add_arguments,
+        "promise a false-positive rate, from normal subjects",
+    ),
     "score": (score.score, score.add_arguments, "write the anomaly map of every subject of a folder"),
     "evaluate": (evaluate.evaluate, evaluate.add_arguments, "compare maps with lesion labels"),
     "demo": (demo.demo, demo.add_arguments, "do all of it on simulated brains"),

@@ -7,12 +7,26 @@ from sklearn.pipeline import Pipeline
 
 from skad.detector import VolumeAnomalyDetector
 from skad.preprocessing import VolumePreprocessor
-from skad.reconstruction import ContrastTranslator
-from skad.scoring import JointDRGMM
+from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
+from skad.scoring import JointDRGMM, PatchEmbeddingScorer
 
-METHODS = {
-    "adm": lambda: Pipeline([("reference", ContrastTranslator()), ("score", JointDRGMM())]),
-}
+
+def _adm():
+    """Kim et al., with their preprocessing."""
+    pipeline = Pipeline([("reference", ContrastTranslator()), ("score", JointDRGMM())])
+    return VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor())
+
+
+def _introvae():
+    """Kobayashi et al., with their preprocessing."""
+    reference = LatentSearchTransformer(IntroVAEReconstructor())
+    return VolumeAnomalyDetector(
+        Pipeline([("reference", reference), ("score", PatchEmbeddingScorer())]),
+        preprocessor=VolumePreprocessor(voxel_size=1.0, size=(256, 256), intensity="whitematter"),
+    )
+
+
+METHODS = {"adm": _adm, "introvae": _introvae}
 
 
 def build_detector(method, *, settings=(), seed=0, epochs=None, device="auto", jobs=None, verbose=False):
@@ -36,11 +50,8 @@ def build_detector(method, *, settings=(), seed=0, epochs=None, device="auto", j
     ValueError
         An unknown method or parameter; the message offers the nearest one.
     """
-    detector = VolumeAnomalyDetector(
-        METHODS[_known(method, METHODS, "method")](),
-        preprocessor=VolumePreprocessor(n_jobs=jobs),
-        verbose=verbose,
-    )
+    detector = METHODS[_known(method, METHODS, "method")]()
+    detector.set_params(verbose=verbose, preprocessor__n_jobs=jobs)
     shared = {"random_state": seed, "max_epochs": epochs, "device": device, "verbose": verbose}
     for name in detector.get_params():
         value = shared.get(name.rpartition("__")[2])

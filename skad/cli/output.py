@@ -90,9 +90,9 @@ def write_json(content, path):
         temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def write_table(rows, path):
-    """Write dicts as CSV, complete or not at all; columns in the order in which they appear first."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+def write_table(rows, path, columns=()):
+    """Write dicts as CSV, complete or not at all; these columns, then others in the order of appearance."""
+    columns = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
     with written_whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()

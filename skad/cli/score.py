@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from skad.calibration.drift import summarise
 from skad.cli.cohort import load_cohort
+from skad.cli.detectors import load_detector
+from skad.cli.lesions import lesion_rule
 from skad.cli.output import (
     GENERATED_BY,
     check_distinct,
@@ -22,9 +25,7 @@ from skad.cli.output import (
     write_json,
     write_table,
 )
-from skad.detector import VolumeAnomalyDetector
 from skad.io import save_image
-from skad.persistence import load
 from skad.report import plot_volume, save_figure
 
 TABLE = "scores.csv"
@@ -38,19 +39,35 @@ DESCRIPTION = {
 
 def add_arguments(parser):
     """Declare what ``skad score`` takes."""
-    parser.add_argument("detector", help="a file of `skad fit`")
+    parser.add_argument("detector", help="a file of `skad fit` or `skad calibrate`")
     parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where maps, table and pictures go")
     parser.add_argument(
         "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
     )
+    parser.add_argument(
+        "--fpr", type=float, help="false-positive rate of the lesions; default: that of `skad calibrate`"
+    )
+    parser.add_argument("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
     parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
     parser.add_argument("--no-figures", action="store_false", dest="figures", help="maps and table only")
     parser.add_argument("--resume", action="store_true", help="keep the maps of this detector that are there")
 
 
-def score(detector, folder, *, out, where=(), device="auto", jobs=None, figures=True, resume=False):
+def score(
+    detector,
+    folder,
+    *,
+    out,
+    where=(),
+    fpr=None,
+    min_volume=0.01,
+    device="auto",
+    jobs=None,
+    figures=True,
+    resume=False,
+):
     """Write the anomaly map of every subject of a folder; parameters as in ``skad score --help``.
 
     Returns
@@ -64,35 +81,26 @@ def score(detector, folder, *, out, where=(), device="auto", jobs=None, figures=
         One sentence that names the file or option.
     """
     path, out = Path(detector), Path(out)
-    detector = _loaded(path, device)
-    model = {"File": path.name, "SHA256": digest(path)}
+    detector, calibrator = load_detector(path, device)
+    rule = lesion_rule(path, detector, calibrator, fpr=fpr, min_volume=min_volume)
+    run = {"Model": {"File": path.name, "SHA256": digest(path)}, "Lesions": rule and rule.settings()}
     volumes, errors = load_cohort(folder, contrasts=detector.contrasts_, where=where)
     check_distinct(volumes)
     with new_folder(out):
-        to_do = [volume for volume in volumes if not (resume and _summary(out, volume, model))]
+        to_do = [volume for volume in volumes if not (resume and _sidecar(out, volume, run))]
         maps = detector.score_volumes(to_do, n_jobs=jobs, on_error="yield")
         for volume, image in tqdm(maps, total=len(to_do), unit="subject", disable=None):
             try:
-                _write(volume, image, detector, model, out, figures)
+                _write(volume, image, detector, rule, run, out, figures)
             except Exception as error:  # one bad subject must not end a night's work
                 errors[name_of(volume)] = error
-        return _finish(out, volumes, model, errors)
+        code = _finish(out, volumes, run, errors)
+        if calibrator is not None:
+            _check_drift(calibrator, out, volumes, run)
+        return code
 
 
-def _loaded(path, device):
-    detector = load(path)
-    if not isinstance(detector, VolumeAnomalyDetector):
-        raise ValueError(
-            f"{path} holds a {type(detector).__name__}, which scores slices: give a file of `skad fit`, "
-            "or save a VolumeAnomalyDetector."
-        )
-    for name in detector.pipeline_.get_params():
-        if name.rpartition("__")[2] == "device":
-            detector.pipeline_.set_params(**{name: device})
-    return detector
-
-
-def _write(volume, image, detector, model, out, figures):
+def _write(volume, image, detector, rule, run, out, figures):
     if isinstance(image, Exception):
         raise image
     path = save_image(image, map_path(out, volume))
@@ -100,6 +108,8 @@ def _write(volume, image, detector, model, out, figures):
     outside = detector.preprocessor_.outside
     if outside == "zero":
         anomaly = np.where(anomaly == 0, np.nan, anomaly)
+    scores = anomaly[~np.isnan(anomaly)]
+    lesions = rule.write(volume, anomaly, out) if rule else {}
     present = [name for name in detector.contrasts_ if name in volume.info["paths"]]
     sidecar = {
         "Description": "Anomaly map in the space of the input",
@@ -109,9 +119,10 @@ def _write(volume, image, detector, model, out, figures):
         "Contrasts": list(detector.contrasts_),
         "MissingContrasts": [name for name in detector.contrasts_ if name not in present],
         "Sources": [Path(volume.info["paths"][name]).name for name in present],
-        "Model": model,
+        **run,
         "GeneratedBy": GENERATED_BY,
-        "Summary": _statistics(anomaly[~np.isnan(anomaly)]),
+        "Summary": _statistics(scores) | lesions,
+        "ScoreQuantiles": summarise(scores).tolist(),
     }
     write_json(sidecar, sidecar_path(path))
     if figures:
@@ -127,22 +138,42 @@ def _statistics(scores):
     }
 
 
-def _summary(out, volume, model):
-    """The row of a volume in the table, or None where this detector has not made its map."""
+def _sidecar(out, volume, run):
+    """What stands beside the map of a volume, or None where this detector and rule have not made it."""
     path = map_path(out, volume)
     if not (path.exists() and sidecar_path(path).exists()):
         return None
     sidecar = json.loads(sidecar_path(path).read_text())
-    if sidecar.get("Model") != model:
+    return sidecar if all(sidecar.get(name) == value for name, value in run.items()) else None
+
+
+def _summary(out, volume, run):
+    """The row of a volume in the table, or None where it has no map."""
+    sidecar = _sidecar(out, volume, run)
+    if sidecar is None:
         return None
     missing = " ".join(sidecar["MissingContrasts"])
-    return {"map": path.relative_to(out), **sidecar["Summary"], "missing_contrasts": missing}
+    return {
+        "map": map_path(out, volume).relative_to(out),
+        **sidecar["Summary"],
+        "missing_contrasts": missing,
+    }
 
 
-def _finish(out, volumes, model, errors):
+def _check_drift(calibrator, out, volumes, run):
+    """Warn where the patients, each with all sessions, do not look like those of calibration."""
+    quantiles = {}
+    for volume in volumes:
+        if sidecar := _sidecar(out, volume, run):
+            quantiles.setdefault(volume.subject, []).append(sidecar["ScoreQuantiles"])
+    if quantiles:
+        calibrator.warn_of_drift([np.mean(sessions, axis=0) for sessions in quantiles.values()])
+
+
+def _finish(out, volumes, run, errors):
     """The table of all maps, a line for every subject that failed, and the exit code."""
     complain("score", errors)
-    made = {name_of(volume): row for volume in volumes if (row := _summary(out, volume, model))}
+    made = {name_of(volume): row for volume in volumes if (row := _summary(out, volume, run))}
     if not made:
         return 2
     failed = {name: {"error": one_line(error)} for name, error in errors.items()}

@@ -5,6 +5,17 @@ from skad.datasets.brats import load_brats
 from skad.datasets.folder import load_folder
 from skad.datasets.isles import load_isles
 from skad.datasets.layout import load
-from skad.datasets.phantom import make_phantom
+from skad.datasets.phantom import LESION_CLASSES, make_phantom
+from skad.datasets.phantom_labels import ANATOMY, label_anatomy
 
-__all__ = ["load", "load_bids", "load_brats", "load_folder", "load_isles", "make_phantom"]
+__all__ = [
+    "ANATOMY",
+    "LESION_CLASSES",
+    "label_anatomy",
+    "load",
+    "load_bids",
+    "load_brats",
+    "load_folder",
+    "load_isles",
+    "make_phantom",
+]

@@ -13,7 +13,7 @@ DERIVED = (*ANNOTATIONS, "probseg", "map", "roi")
 SILENT_ENTITIES = ("acq", "rec", "run", "dir", "space", "desc", "res", "echo", "part")
 
 
-def load_bids(folder, *, contrasts=None, subjects=None, missing="raise", on_error="raise"):
+def load_bids(folder, *, contrasts=None, subjects=None, labels="lesion", missing="raise", on_error="raise"):
     """Open the anatomical scans of a BIDS folder, one volume per session.
 
     Reads ``sub-*/[ses-*/]anat/``. A contrast is named by its suffix and, with a contrast agent, its ``ce``
@@ -29,6 +29,10 @@ def load_bids(folder, *, contrasts=None, subjects=None, missing="raise", on_erro
         None takes those that all subjects have. The first one gives the grid.
     subjects : sequence of str, default=None
         With or without ``sub-``; None takes all.
+    labels : str, default="lesion"
+        What becomes the labels: masks or segmentations whose ``label`` or ``desc`` entity says so, or whose
+        suffix does. For anatomical classes that an `AnatomySegmenter` learns, for example ``"aseg"``
+        (``sub-01_desc-aseg_dseg.nii.gz``) or ``"dseg"`` (``sub-01_dseg.nii.gz``).
     missing : {"raise", "nan"}, default="raise"
         What a contrast becomes that a subject does not have: an error or NaN everywhere.
     on_error : {"raise", "collect"}, default="raise"
@@ -46,7 +50,7 @@ def load_bids(folder, *, contrasts=None, subjects=None, missing="raise", on_erro
     VolumeReadError
         Names the folder, the subject and contrast, or the file.
     """
-    cases = find_bids(existing_folder(folder))
+    cases = find_bids(existing_folder(folder), labels=labels)
     if not cases:
         raise VolumeReadError(
             f"{folder} has no sub-*/anat/sub-*.nii.gz: give a BIDS folder, or use load_folder."
@@ -54,15 +58,15 @@ def load_bids(folder, *, contrasts=None, subjects=None, missing="raise", on_erro
     return read_cases(cases, contrasts=contrasts, subjects=subjects, missing=missing, on_error=on_error)
 
 
-def find_bids(folder):
+def find_bids(folder, *, labels="lesion"):
     """Cases of a BIDS folder; none if it is no such folder."""
     participants = _participants(folder / "participants.tsv")
     files = _by_session(nifti_files(folder, "sub-*/**/anat/sub-*"))
     derived = _by_session(nifti_files(folder, "derivatives/**/sub-*"))
-    return [_case(key, files[key], derived.get(key, {}), participants) for key in sorted(files)]
+    return [_case(key, files[key], derived.get(key, {}), participants, labels) for key in sorted(files)]
 
 
-def _case(key, files, derived, participants):
+def _case(key, files, derived, participants, labels):
     subject, session = key
     measured = {name: path for name, path in files.items() if _suffix(name) not in DERIVED}
     annotations = {n: path for n, path in (derived | files).items() if _suffix(n) in ANNOTATIONS}
@@ -71,7 +75,7 @@ def _case(key, files, derived, participants):
         subject,
         _by_contrast(measured),
         others=files,
-        labels=_annotation(annotations, "lesion"),
+        labels=_annotation(annotations, labels),
         mask=_annotation(annotations, "brain"),
         info=info,
     )
@@ -115,7 +119,7 @@ def _suffix(name):
 def _annotation(files, what):
     """The file annotated as `what`, the subject's own rather than one in another space."""
     marks = {f"label-{what}", f"desc-{what}"}
-    fitting = [name for name in files if marks & {*name.split("_")}]
+    fitting = [name for name in files if marks & {*name.split("_")} or _suffix(name) == what]
     return files[min(fitting, key=lambda name: (len(name.split("_")), name))] if fitting else None
 
 

@@ -5,6 +5,7 @@ from skad.metrics.foreground import UndefinedScoreError
 from skad.metrics.groups import per_group
 from skad.metrics.histogram import ScoreHistogram
 from skad.metrics.lesion import lesion_froc, lesion_size_report
+from skad.metrics.mean_roc import mean_roc_curve
 from skad.metrics.pixel import (
     foreground_average_precision_score,
     foreground_best_dice_score,
@@ -36,6 +37,7 @@ __all__ = [
     "lesion_froc",
     "lesion_size_report",
     "make_map_scorer",
+    "mean_roc_curve",
     "overlap_score",
     "per_group",
     "quality_score",

@@ -2,6 +2,7 @@
 
 from skad.mixture.eigenvalue_floor import count_floored, floor_eigenvalues
 from skad.mixture.energy import energy, log_responsibilities
+from skad.mixture.maps import energy_map, foreground_pixels, stream_mixture
 from skad.mixture.moments import mixture_moments
 from skad.mixture.singularity import SingularCovarianceError, require_nonsingular, singularity_penalty
 from skad.mixture.sufficient_statistics import SufficientStatistics
@@ -11,9 +12,12 @@ __all__ = [
     "SufficientStatistics",
     "count_floored",
     "energy",
+    "energy_map",
     "floor_eigenvalues",
+    "foreground_pixels",
     "log_responsibilities",
     "mixture_moments",
     "require_nonsingular",
     "singularity_penalty",
+    "stream_mixture",
 ]

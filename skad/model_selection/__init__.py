@@ -1,5 +1,6 @@
-"""Choosing among detectors: splits that keep patients apart and train on normal slices only."""
+"""Choosing among detectors: patients kept apart, training on normal slices only, scores without labels."""
 
+from skad.model_selection.pseudo_anomaly import PseudoAnomalyScorer
 from skad.model_selection.splitters import NormalTrainSplit, PatientKFold
 
-__all__ = ["NormalTrainSplit", "PatientKFold"]
+__all__ = ["NormalTrainSplit", "PatientKFold", "PseudoAnomalyScorer"]

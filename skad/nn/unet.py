@@ -53,13 +53,19 @@ class UNet(nn.Module):
         self.n_inputs, self.n_outputs = n_inputs, n_outputs
         self.width, self.depth, self.normalization = width, depth, normalization
         widths = [width * min(2**level, WIDEST) for level in range(depth + 1)]
-        normalize = NORMALIZATIONS[normalization]
         self.down = nn.ModuleList(
-            _block(a, b, normalize) for a, b in zip([n_inputs, *widths], widths, strict=False)
+            self._block(a, b) for a, b in zip([n_inputs, *widths], widths, strict=False)
         )
         coarse, fine = widths[:0:-1], widths[-2::-1]
-        self.up = nn.ModuleList(_block(a + b, b, normalize) for a, b in zip(coarse, fine, strict=True))
+        self.up = nn.ModuleList(self._block(a + b, b) for a, b in zip(coarse, fine, strict=True))
         self.head = nn.Conv2d(width, n_outputs, 1)
+
+    def _block(self, n_inputs, n_outputs):
+        """What every level does: two convolutions."""
+        normalize = NORMALIZATIONS[self.normalization]
+        return nn.Sequential(
+            *_layer(n_inputs, n_outputs, normalize), *_layer(n_outputs, n_outputs, normalize)
+        )
 
     def features(self, images):
         """The maps before the last layer.
@@ -94,10 +100,6 @@ class UNet(nn.Module):
         features = self.features(images)
         with torch.autocast(images.device.type, enabled=False):
             return self.head(features.to(self.head.weight.dtype))
-
-
-def _block(n_inputs, n_outputs, normalize):
-    return nn.Sequential(*_layer(n_inputs, n_outputs, normalize), *_layer(n_outputs, n_outputs, normalize))
 
 
 def _layer(n_inputs, n_outputs, normalize):

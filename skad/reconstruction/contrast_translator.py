@@ -10,7 +10,7 @@ from skad.augmentation import Augmentation
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean, foreground_median
 from skad.nn.translation import NORMALISATIONS, TranslationNetwork
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded
+from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
 from skad.utils.validation import foreground_of, missing_contrasts
 
 
@@ -157,21 +157,19 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
             [np.nanmedian(x, axis=(1, 2)) for x in X if not np.isnan(x).all()], axis=0
         )
         with seeded(self.random_state):
-            self.module_ = self._start_module()
+            module = start_module(self, self._network())
             curves = fit_module(
                 self,
-                self.module_,
+                module,
                 X,
                 translation_loss,
                 background=self.background_,
                 augment=self.augmentation,
             )
-        self.loss_curve_ = curves["loss"]
+        self.module_, self.loss_curve_ = module, curves["loss"]
         return self
 
-    def _start_module(self):
-        if self.warm_start and hasattr(self, "module_"):
-            return self.module_
+    def _network(self):
         return TranslationNetwork(
             self.n_contrasts_in_, width=self.width, n_blocks=self.n_blocks, normalisation=self.normalisation
         )

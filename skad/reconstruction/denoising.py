@@ -12,7 +12,7 @@ from skad.augmentation import Augmentation
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded
+from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
 
 
 def coarse_noise(images, cells):
@@ -159,16 +159,14 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         X = self._check_fit_input(X)
         self.scale_ = _spread_of(X)
         with seeded(self.random_state):
-            self.module_ = self._start_module()
+            module = start_module(self, self._network())
             curves = fit_module(
-                self, self.module_, X, self._loss, background=self.background_, augment=self._views()
+                self, module, X, self._loss, background=self.background_, augment=self._views()
             )
-        self.loss_curve_ = curves["loss"]
+        self.module_, self.loss_curve_ = module, curves["loss"]
         return self
 
-    def _start_module(self):
-        if self.warm_start and hasattr(self, "module_"):
-            return self.module_
+    def _network(self):
         return UNet(self.n_contrasts_in_, self.n_contrasts_in_, width=self.width, depth=self.depth)
 
     def _views(self):

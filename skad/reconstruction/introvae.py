@@ -143,7 +143,7 @@ class IntroVAEReconstructor(VAEReconstructor):
 
     def _train(self, module, X):
         """The warm-up and the game: two trainings, each with a checkpoint of its own."""
-        n_alone = 0 if module is getattr(self, "module_", None) else self.n_warmup_epochs
+        n_alone = 0 if self.warm_start and hasattr(self, "module_") else self.n_warmup_epochs
         histories = [self._warm_up(module, X, n_alone)] if n_alone else []
         histories.append(self._play_for(module, X, self.max_epochs - n_alone))
         return {name: [value for part in histories for value in part[name]] for name in histories[-1]}

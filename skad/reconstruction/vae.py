@@ -11,7 +11,7 @@ from skad.augmentation import Augmentation
 from skad.nn.vae import VAE, vae_losses
 from skad.reconstruction.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.reconstruction.latent_space import LatentReconstructorMixin
-from skad.training import TRAINING_CONSTRAINTS, fit_module, seeded
+from skad.training import TRAINING_CONSTRAINTS, fit_module, seeded, start_module
 
 _RATE = [Interval(Real, 0, None, closed="neither")]
 _WEIGHT = [Interval(Real, 0, None, closed="left")]
@@ -159,7 +159,9 @@ class VAEReconstructor(LatentReconstructorMixin, BaseEstimator):
         self._check_parameters()
         X = self._check_fit_input(X)
         with seeded(self.random_state):
-            module = self._start_module(X)
+            network = self._network(X.shape[-2:])
+            network.set_value_range(self._range_of_values(X))
+            module = start_module(self, network)
             self.history_ = self._train(module, X)
         self.value_range_ = torch.cat([module.lowest, module.highest], dim=1).squeeze(2).numpy()
         self.image_size_ = X.shape[-2:]
@@ -195,17 +197,16 @@ class VAEReconstructor(LatentReconstructorMixin, BaseEstimator):
     def _augment(self):
         return PAPER_AUGMENTATION if isinstance(self.augmentation, str) else self.augmentation
 
-    def _start_module(self, X):
-        if self.warm_start and hasattr(self, "module_"):
-            return self.module_
-        module = VAE(
+    def _range_of_values(self, X):
+        return _range_of(X) if self.value_range is None else [self.value_range] * X.shape[1]
+
+    def _network(self, image_size):
+        return VAE(
             self.n_contrasts_in_,
             channels=self.channels,
             latent_channels=self.latent_channels,
             ssim_weight=self.ssim_weight,
         )
-        module.set_value_range(_range_of(X) if self.value_range is None else [self.value_range] * X.shape[1])
-        return module
 
     def _reasons_of_collapse(self, X):
         if self.beta == 0:

@@ -1,5 +1,7 @@
 """Pictures of maps: the contrasts, the anomaly map, and the contour of the truth where there is one."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -17,18 +19,27 @@ _MAP_PERCENT = (50, 99.8)  # half of the foreground stays dark
 _MAP_GAMMA = 0.5  # energies have heavy tails: their root spreads what lies between normal and extreme
 _PANEL_INCHES = 2.0
 
+# Okabe and Ito (2008), without yellow, which is faint on white; neighbours differ in line as well
+_CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_CURVE_LINES = ("-", "--", "-.", ":")
+_CURVE_STYLES = [
+    {"color": colour, "linestyle": line}
+    for colour, line in zip(_CURVE_COLOURS, cycle(_CURVE_LINES), strict=False)
+]
+
 
 def plot_slices(
     images, anomaly, *, labels=None, contrasts=None, n_slices=4, pixel_size=(1.0, 1.0), title=None
 ):
-    """A montage of axial slices: one row per slice, one column per contrast, the anomaly map last.
+    """A montage of axial slices: one row per slice, one column per contrast, anomaly maps last.
 
     Parameters
     ----------
     images : array of shape (n_samples, n_contrasts, height, width)
         Row 0 anterior, column 0 the patient's right, as in a `SliceStack`. NaN is drawn black.
-    anomaly : array of shape (n_samples, height, width)
-        High is abnormal; NaN in the background.
+    anomaly : array of shape (n_samples, height, width), or dict of str to such arrays
+        High is abnormal; NaN in the background. Several maps, by name, stand side by side, each with colours
+        of its own.
     labels : integer array of shape (n_samples, height, width), default=None
         The truth: the contour of everything above 0 is drawn.
     contrasts : sequence of str of length n_contrasts, default=None
@@ -57,23 +68,25 @@ def plot_slices(
     >>> len(figure.axes)  # 2 slices of 2 contrasts and a map, and the colour bar
     7
     """
-    images, anomaly = np.asarray(images), np.asarray(anomaly)
-    _check_shapes(images, anomaly)
-    rows = chosen_slices(anomaly, labels, n_slices)
-    images, anomaly, labels = _cropped(images, anomaly, labels)
+    named = anomaly if isinstance(anomaly, dict) else {"anomaly": anomaly}
+    images, maps = np.asarray(images), [np.asarray(each) for each in named.values()]
+    for each in maps:
+        _check_shapes(images, each)
+    rows = chosen_slices(maps[0], labels, n_slices)
+    columns = np.concatenate([images, np.stack(maps, axis=1)], axis=1)
+    columns, labels = _cropped(columns, maps[0], labels)
     aspect = pixel_size[0] / pixel_size[1]
-    names = [*(contrasts or [f"contrast {i}" for i in range(images.shape[1])]), "anomaly"]
-    figure, axes = _grid(len(rows), names, aspect * images.shape[2] / images.shape[3])
-    styles = _styles(images, anomaly)
+    names = [*(contrasts or [f"contrast {i}" for i in range(images.shape[1])]), *named]
+    figure, axes = _grid(len(rows), names, aspect * columns.shape[2] / columns.shape[3])
+    styles = _styles(columns, len(maps))
     for row, index in zip(axes, rows, strict=True):
         row[0].set_ylabel(f"slice {index}")
-        for axis, image, style in zip(row, [*images[index], anomaly[index]], styles, strict=True):
-            drawn = axis.imshow(image, aspect=aspect, **style)
-            if labels is not None and (labels[index] > 0).any():
+        panels = zip(row, columns[index], styles, strict=True)
+        drawn = [axis.imshow(image, aspect=aspect, **style) for axis, image, style in panels]
+        if labels is not None and (labels[index] > 0).any():
+            for axis in row:
                 axis.contour(labels[index] > 0, levels=[0.5], colors=[TRUTH_COLOUR], linewidths=1.0)
-    figure.colorbar(
-        drawn, ax=axes[:, -1], label="anomaly (high is abnormal)", ticks=MaxNLocator(5), shrink=0.8
-    )
+    _draw_colour_bars(figure, axes, drawn[-len(maps) :])
     truth = "; contour: the truth" if labels is not None and np.any(labels) else ""
     figure.supxlabel(ORIENTATION + truth, fontsize="small")
     figure.suptitle(title or "")
@@ -87,8 +100,8 @@ def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4):
     ----------
     volume : Volume
         Its labels, where it has some, give the contour.
-    anomaly : array of shape ``volume.shape``
-        High is abnormal; NaN outside the foreground.
+    anomaly : array of shape ``volume.shape``, or dict of str to such arrays
+        As in :func:`plot_slices`; NaN outside the foreground.
     contrasts : sequence of str, default=None
         None takes all.
     n_slices : int, default=4
@@ -99,9 +112,10 @@ def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4):
     """
     axial = Reorientation.to_axial(volume.affine)
     names = list(volume.contrasts) if contrasts is None else list(contrasts)
+    maps = anomaly if isinstance(anomaly, dict) else {"anomaly": anomaly}
     return plot_slices(
         np.stack([axial.forward(volume.contrasts[name]) for name in names], axis=1),
-        axial.forward(anomaly),
+        {name: axial.forward(each) for name, each in maps.items()},
         labels=axial.forward(volume.labels) if volume.has_labels else None,
         contrasts=names,
         n_slices=n_slices,
@@ -111,27 +125,63 @@ def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4):
 
 
 def plot_roc(curves):
-    """ROC curves.
+    """ROC curves: in one panel, or class-wise in a panel per class (K, Fig. 6).
 
     Parameters
     ----------
-    curves : dict of str to (fpr, tpr, roc_auc)
+    curves : dict of str to (fpr, tpr, roc_auc) or (fpr, tpr, roc_auc, sd)
+        One curve per name, such as a class or a method; `skad.metrics.mean_roc_curve` gives one with its
+        standard deviation over volumes. Or a dict of such dicts, ``{class: {method: curve}}``: one panel per
+        class, in which a method keeps its colour and line.
 
     Returns
     -------
     matplotlib.figure.Figure
+        Up to seven curves differ in colour to every colour vision; neighbours differ in line as well.
+
+    Raises
+    ------
+    ValueError
+        There is no curve.
+
+    Examples
+    --------
+    >>> from skad.report import plot_roc
+    >>> curve = ([0, 0.2, 1], [0, 0.8, 1], 0.8)
+    >>> figure = plot_roc({"metastasis": {"VAE": curve, "IntroVAE": curve}, "cavity": {"VAE": curve}})
+    >>> [axis.get_title() for axis in figure.axes]
+    ['metastasis', 'cavity']
     """
-    figure = Figure(figsize=(4.5, 4), layout="constrained")
-    axis = figure.subplots()
-    styles = ("-", "--", "-.", ":")  # told apart without colour
-    for i, (name, (fpr, tpr, area)) in enumerate(curves.items()):
-        axis.plot(fpr, tpr, styles[i % len(styles)], label=f"{name}: AUC {area:.3f}")
+    panels = curves if curves and all(isinstance(c, dict) for c in curves.values()) else {"": curves}
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    if not names:
+        raise ValueError("curves should hold at least one curve, got none.")
+    styles = dict(zip(names, cycle(_CURVE_STYLES), strict=False))
+    n_columns = min(2, len(panels))
+    n_rows = -(-len(panels) // n_columns)
+    figure = Figure(figsize=(4.5 * n_columns, 4 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, squeeze=False).flat
+    for axis, (title, panel) in zip(axes, panels.items(), strict=False):
+        _draw_roc(axis, title, panel, styles)
+    for axis in axes[len(panels) :]:
+        axis.remove()
+    return figure
+
+
+def _draw_roc(axis, title, curves, styles):
+    for name, (fpr, tpr, area, *sd) in curves.items():
+        spread = f" ± {sd[0]:.3f}" if sd else ""
+        axis.plot(fpr, tpr, label=f"{name}: AUC {area:.3f}{spread}", **styles[name])
     axis.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
     axis.set(
-        xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01), aspect="equal"
+        title=title,
+        xlabel="false positive rate (share of normal pixels)",
+        ylabel="true positive rate (share of abnormal pixels)",
+        xlim=(0, 1),
+        ylim=(0, 1.01),
+        aspect="equal",
     )
-    axis.legend(loc="lower right", frameon=False)
-    return figure
+    axis.legend(loc="lower right", frameon=False, fontsize="small")
 
 
 def save_figure(figure, path):
@@ -160,16 +210,28 @@ def _check_shapes(images, anomaly):
         )
 
 
-def _styles(images, anomaly):
-    """How each column is drawn: grey windows of the foreground, then the map's colours."""
-    foreground = ~np.isnan(anomaly)
-    windows = [_window(image[foreground], _GREYS_PERCENT) for image in np.moveaxis(images, 1, 0)]
+def _draw_colour_bars(figure, axes, drawn):
+    """One beside the only map, or one below each of several."""
+    if len(drawn) == 1:
+        label = "anomaly (high is abnormal)"
+        figure.colorbar(drawn[0], ax=axes[:, -1], label=label, ticks=MaxNLocator(5), shrink=0.8)
+        return
+    for column, each in zip(axes.T[-len(drawn) :], drawn, strict=True):
+        ends = {"ticks": [each.norm.vmin, each.norm.vmax], "format": "%.3g"}
+        figure.colorbar(each, ax=column, location="bottom", label="high is abnormal", **ends)
+
+
+def _styles(columns, n_maps):
+    """How each column is drawn: grey windows of the foreground, then the colours of the maps."""
+    columns = np.moveaxis(columns, 1, 0)
+    foreground = ~np.isnan(columns[-n_maps])
+    windows = [_window(image[foreground], _GREYS_PERCENT) for image in columns[:-n_maps]]
     greys = [{"cmap": "gray", "vmin": black, "vmax": white} for black, white in windows]
-    norm = PowerNorm(_MAP_GAMMA, *_window(anomaly[foreground], _MAP_PERCENT), clip=True)
-    return [*greys, {"cmap": MAP_COLOURS, "norm": norm}]
+    norms = [PowerNorm(_MAP_GAMMA, *_window(each, _MAP_PERCENT), clip=True) for each in columns[-n_maps:]]
+    return [*greys, *({"cmap": MAP_COLOURS, "norm": norm} for norm in norms)]
 
 
-def _cropped(images, anomaly, labels):
+def _cropped(columns, anomaly, labels):
     """Without the rows and columns that are background in every slice."""
     foreground = ~np.isnan(anomaly)
     inside = tuple(
@@ -180,7 +242,7 @@ def _cropped(images, anomaly, labels):
         )
     )
     crop = (..., *inside)
-    return images[crop], anomaly[crop], None if labels is None else labels[crop]
+    return columns[crop], None if labels is None else labels[crop]
 
 
 def _window(values, percent):

@@ -1,9 +1,24 @@
 """Pair (or image) -> normality of every pixel."""
 
+from skad.scoring.dagmm import DAGMMScorer
+from skad.scoring.deep_svdd import DeepSVDDScorer
 from skad.scoring.gaussian_mixture import MixtureScorer
 from skad.scoring.intensity import IntensityScorer
 from skad.scoring.joint_drgmm import JointDRGMM
+from skad.scoring.patch_embedding import PatchEmbeddingScorer
 from skad.scoring.residual import ResidualScorer
+from skad.scoring.sklearn_scorer import PyODScorer, SklearnScorer
 from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer
 
-__all__ = ["IntensityScorer", "JointDRGMM", "MixtureScorer", "ResidualScorer", "SyntheticAnomalyScorer"]
+__all__ = [
+    "DAGMMScorer",
+    "DeepSVDDScorer",
+    "IntensityScorer",
+    "JointDRGMM",
+    "MixtureScorer",
+    "PatchEmbeddingScorer",
+    "PyODScorer",
+    "ResidualScorer",
+    "SklearnScorer",
+    "SyntheticAnomalyScorer",
+]

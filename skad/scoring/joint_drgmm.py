@@ -10,18 +10,21 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skad.augmentation import Augmentation
 from skad.base import PixelScorerMixin
 from skad.mixture import (
-    SufficientStatistics,
     energy,
+    energy_map,
     floor_eigenvalues,
+    foreground_pixels,
     mixture_moments,
     require_nonsingular,
     singularity_penalty,
+    stream_mixture,
 )
 from skad.nn.background import foreground_mean
 from skad.nn.joint_density import RESIDUALS, JointDensityNetwork
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, visit_slices
+from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
+from skad.utils.out_of_core import map_chunks
 from skad.utils.smoothing import smooth_foreground
-from skad.utils.validation import missing_contrasts
+from skad.utils.validation import missing_contrasts, with_missing_from_reference
 
 PENALTY_WEIGHT = 1e-5  # lambda_p (A, 2.7)
 
@@ -46,7 +49,7 @@ def joint_loss(network, images, foreground, *, energy_weight, covariance, penalt
     dict of scalar Tensors: "loss", "reconstruction", "energy"
     """
     maps, reconstruction, surprise = network(images)
-    features = maps.permute(0, 2, 3, 1)[foreground[:, 0]]
+    features = foreground_pixels(maps, foreground)
     weights, means, covariances = mixture_moments(features, network.responsibilities(features))
     mean_energy = energy(features, weights, means, covariance(covariances)).mean()
     observed = images if images.dim() == 4 else images[:, 0]
@@ -146,7 +149,6 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
     (4, 12, 16)
     """
 
-    _accepts = "both"
     _missing_contrast = True
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -230,10 +232,9 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         self
         """
         P = self._check_fit_input(X)
-        self._check_features(P)
-        X = self._prepare(P)
+        X = map_chunks(self._prepare, P) if self.smoothing else P
         with seeded(self.random_state):
-            self.module_ = self._start_module(X)
+            self.module_ = start_module(self, self._network(X))
             self.history_ = fit_module(
                 self, self.module_, X, self._loss, background=self.background_, augment=self.augmentation
             )
@@ -241,17 +242,11 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
             self.weights_, self.means_, self.covariances_ = self._final_mixture(X)
         return self._fit_offset(P)
 
-    def _check_features(self, X):
-        if X.ndim == 4 and self.features == "residual":
-            raise ValueError(
-                'features="residual" needs pairs (n_samples, 2, n_contrasts, height, width) '
-                f"from a reconstructor, got images {X.shape}."
-            )
+    @property
+    def _accepts(self):
+        return "pairs" if self.features == "residual" else "both"
 
-    def _start_module(self, X):
-        if self.warm_start and hasattr(self, "module_"):
-            self._check_has_reference(X)
-            return self.module_
+    def _network(self, X):
         return JointDensityNetwork(
             self.n_contrasts_in_,
             features=self.features if X.ndim == 5 else "latent",
@@ -267,14 +262,13 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         """Give a missing contrast its reference (zero residual), and smooth the residuals."""
         if X.ndim == 4:
             return X
-        observed, reference = X[:, 0], X[:, 1]
-        missing = missing_contrasts(observed)
-        if missing.any():
-            observed = np.where(missing[:, :, None, None], reference, observed)
-        elif self.smoothing == 0:
+        X = with_missing_from_reference(X)
+        if self.smoothing == 0:
             return X
-        smooth = observed - smooth_foreground(observed - reference, self.smoothing)
-        return np.stack([observed, smooth], axis=1)
+        observed, reference = X[:, 0], X[:, 1]
+        return np.stack(
+            [observed, observed - smooth_foreground(observed - reference, self.smoothing)], axis=1
+        )
 
     def _loss(self, network, images, foreground):
         return joint_loss(
@@ -293,24 +287,21 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
 
     def _final_mixture(self, X):
         """Parameters from all foreground pixels of X in one pass (A, 2.2.3), float64 arrays."""
-        statistics = SufficientStatistics(self.n_components, self.module_.n_density_features)
-        for _, (features, responsibilities) in self._visit(self._assign, visit_slices, X):
-            statistics.update(features, responsibilities)
-        weights, means, covariances = statistics.parameters()
+        batches = (batch for _, batch in self._visit(self._assign, visit_slices, X))
+        weights, means, covariances = stream_mixture(
+            batches, self.n_components, self.module_.n_density_features
+        )
         return weights.numpy(), means.numpy(), self._regular(covariances).numpy()
 
     def _assign(self, images, foreground):
-        features = self.module_(images)[0].permute(0, 2, 3, 1)[foreground[:, 0]]
+        features = foreground_pixels(self.module_(images)[0], foreground)
         return features, self.module_.responsibilities(features)
 
     def _energies(self, images, foreground):
-        maps = self.module_(images)[0].float().permute(0, 2, 3, 1)
         mixture = [
-            torch.as_tensor(p, device=maps.device) for p in (self.weights_, self.means_, self.covariances_)
+            torch.as_tensor(p, device=images.device) for p in (self.weights_, self.means_, self.covariances_)
         ]
-        scores = maps.new_zeros(maps.shape[:-1])
-        scores[foreground[:, 0]] = -energy(maps[foreground[:, 0]], *mixture).to(scores.dtype)
-        return scores
+        return -energy_map(self.module_(images)[0].float(), foreground, *mixture)
 
     def _score(self, X):
         return self._visit(self._energies, map_slices, self._prepare(X))
@@ -332,7 +323,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
     def _check_score_input(self, X):
         X = super()._check_score_input(X)
         self._check_has_reference(X)
-        if X.ndim == 4 and missing_contrasts(X).any():
+        if X.ndim == 4 and any(missing_contrasts(image[None]).any() for image in X):
             raise ValueError(
                 "A missing contrast (NaN over a whole slice) needs its reference: score pairs, not images."
             )

@@ -13,7 +13,7 @@ from skad.augmentation import Augmentation
 from skad.base import PixelScorerMixin
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded
+from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
 
 
 def segmentation_loss(network, images, foreground, *, plant):
@@ -175,7 +175,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         plant = partial(plant_families, self._families(), clean_share=self.clean_share)
         n_inputs = self.n_contrasts_in_ * (X.ndim - 3)
         with seeded(self.random_state):
-            self.module_ = self._start_module(n_inputs)
+            self.module_ = start_module(self, self._network(n_inputs))
             curves = fit_module(
                 self,
                 self.module_,
@@ -204,15 +204,8 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
             rotation=10.0, scaling=0.1, translation=0.05, intensity_scaling=0.15, intensity_shift=0.2
         )
 
-    def _start_module(self, n_inputs):
-        if not (self.warm_start and hasattr(self, "module_")):
-            return UNet(n_inputs, 1, width=self.width, depth=self.depth, normalization=self.normalization)
-        if self.module_.n_inputs != n_inputs:
-            raise ValueError(
-                f"warm_start=True goes on with a network of {self.module_.n_inputs} input channels, "
-                f"got {n_inputs}; set warm_start=False to change between images and pairs."
-            )
-        return self.module_
+    def _network(self, n_inputs):
+        return UNet(n_inputs, 1, width=self.width, depth=self.depth, normalization=self.normalization)
 
     def _logits(self, images, foreground):
         channels = _as_channels(images)

@@ -6,6 +6,7 @@ from skad.training.fitting import DivergenceError, fit_module
 from skad.training.inference import map_slices, visit_slices
 from skad.training.parameters import TRAINING_CONSTRAINTS
 from skad.training.randomness import seeded
+from skad.training.warm_start import start_module
 
 __all__ = [
     "TRAINING_CONSTRAINTS",
@@ -19,5 +20,6 @@ __all__ = [
     "resolve_device",
     "resolve_precision",
     "seeded",
+    "start_module",
     "visit_slices",
 ]

@@ -41,10 +41,10 @@ def checkpoint_in(folder):
         _active.reset(token)
 
 
-def next_checkpoint(estimator, X):
+def next_checkpoint(estimator, *arrays):
     """The checkpoint of the training that starts now, or None outside :func:`checkpoint_in`."""
     folder = _active.get()
-    return None if folder is None else folder.next(estimator, X)
+    return None if folder is None else folder.next(estimator, *arrays)
 
 
 class _Folder:
@@ -52,11 +52,11 @@ class _Folder:
         self.path = path
         self.count = 0
 
-    def next(self, estimator, X):
+    def next(self, estimator, *arrays):
         name = f"{self.count:02d}-{type(estimator).__name__}.pt"
         self.count += 1
         self.path.mkdir(parents=True, exist_ok=True)
-        return Checkpoint(self.path / name, _fingerprint(estimator, X))
+        return Checkpoint(self.path / name, _fingerprint(estimator, arrays))
 
 
 class Checkpoint:
@@ -95,17 +95,20 @@ class Checkpoint:
             temporary.unlink(missing_ok=True)
 
 
-def _fingerprint(estimator, X):
-    """What must be equal for a training to be the same one: class, parameters, shape, a thin sample of X."""
+def _fingerprint(estimator, arrays):
+    """What must be equal for a training to be the same one: class, parameters, shapes, thin samples."""
     ignored = {"device", "verbose", "callbacks", "max_epochs"}
     parameters = {
         name: _describe(value) for name, value in estimator.get_params().items() if name not in ignored
     }
     digest = hashlib.sha256(
-        json.dumps([type(estimator).__name__, parameters, X.shape], sort_keys=True).encode()
+        json.dumps(
+            [type(estimator).__name__, parameters, *(each.shape for each in arrays)], sort_keys=True
+        ).encode()
     )
-    for i in range(0, len(X), max(1, len(X) // 16)):
-        digest.update(X[i].tobytes())
+    for each in arrays:
+        for i in range(0, len(each), max(1, len(each) // 16)):
+            digest.update(each[i].tobytes())
     return digest.hexdigest()
 
 

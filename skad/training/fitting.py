@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 from skorch import NeuralNet
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 from tqdm.auto import tqdm
 
 from skad.nn.background import fill_background, split_background
@@ -19,7 +19,7 @@ class DivergenceError(ValueError):
     """A loss became NaN or infinite during training."""
 
 
-def fit_module(estimator, module, X, loss, *, background, augment=None, optimizers=None, step=None):
+def fit_module(estimator, module, X, loss, *, background, y=None, augment=None, optimizers=None, step=None):
     """Train ``module`` on the slices of ``X`` that have foreground.
 
     Call it inside :func:`skad.training.seeded`.
@@ -36,6 +36,9 @@ def fit_module(estimator, module, X, loss, *, background, augment=None, optimize
         ``loss(module, images, foreground)`` -> dict of scalar tensors; "loss" is minimised, all are logged.
     background : ndarray of shape (n_contrasts,)
         What replaces NaN before the network.
+    y : int ndarray of shape (n_samples, height, width), default=None
+        Labels of the pixels, for supervised training: ``augment``, ``loss`` and ``step`` are then given those
+        of the batch, an int64 Tensor, as one more argument, and ``augment`` returns them as a third value.
     augment : callable, default=None
         ``augment(images, foreground)`` -> (images, foreground), on the device. What it leaves outside its
         foreground is replaced by the background again.
@@ -64,7 +67,7 @@ def fit_module(estimator, module, X, loss, *, background, augment=None, optimize
     -----
     skorch's EarlyStopping ends the training without an error; any other KeyboardInterrupt passes through.
     """
-    slices = _Slices(X)
+    slices = _Slices(X, y)
     net = _Net(
         module,
         criterion=torch.nn.Identity,
@@ -83,7 +86,8 @@ def fit_module(estimator, module, X, loss, *, background, augment=None, optimize
         optimizers=optimizers or _adam(estimator.lr),
         background=background,
         augment=augment,
-        checkpoint=next_checkpoint(estimator, X),
+        labelled=y is not None,
+        checkpoint=next_checkpoint(estimator, X, *([] if y is None else [y])),
         bar=tqdm(
             total=estimator.max_epochs,
             desc=type(estimator).__name__,
@@ -104,8 +108,8 @@ def fit_module(estimator, module, X, loss, *, background, augment=None, optimize
 class _Slices(Dataset):
     """The slices with foreground, read one by one so that a memory map stays on disk."""
 
-    def __init__(self, X):
-        self.X = X
+    def __init__(self, X, y=None):
+        self.X, self.y = X, y
         self.indices = [i for i in range(len(X)) if not np.isnan(X[i]).all()]
         if not self.indices:
             raise ValueError("X should have foreground to learn from, got only background (NaN) slices.")
@@ -114,14 +118,17 @@ class _Slices(Dataset):
         return len(self.indices)
 
     def __getitem__(self, i):
-        return np.array(self.X[self.indices[i]], dtype=np.float32), 0
+        i = self.indices[i]
+        labels = 0 if self.y is None else np.array(self.y[i], dtype=np.int64)
+        return np.array(self.X[i], dtype=np.float32), labels
 
 
 class _Net(NeuralNet):
     """A skorch net whose step, optimisers and losses are functions of the caller."""
 
-    def prepare(self, *, step, optimizers, background, augment, checkpoint, bar):
+    def prepare(self, *, step, optimizers, background, augment, labelled, checkpoint, bar):
         self.step, self.make_optimizers, self.augment = step, optimizers, augment
+        self.labelled = labelled
         self.background = torch.as_tensor(background, dtype=torch.float32, device=self.device)
         self.checkpoint, self.bar = checkpoint, bar
         self.curves, self.sums, self.count = {}, {}, 0
@@ -134,10 +141,11 @@ class _Net(NeuralNet):
     def train_step(self, batch, **fit_params):
         self._set_training(True)
         images, foreground = split_background(batch[0].to(self.device), self.background)
+        labels = [batch[1].to(self.device)] if self.labelled else []
         if self.augment is not None:
-            images, foreground = self.augment(images, foreground)
+            images, foreground, *labels = self.augment(images, foreground, *labels)
             images = fill_background(images, foreground, self.background)
-        losses = self.step(self.module_, self.optimizers, images, foreground)
+        losses = self.step(self.module_, self.optimizers, images, foreground, *labels)
         self.count += len(images)
         for name, value in losses.items():
             value = float(value.detach())
@@ -233,10 +241,11 @@ def _adam(lr):
 def _minimise(loss, precision):
     """The step of a single player: forward in the asked precision, backward, one step of its optimiser."""
 
-    def step(module, optimizers, images, foreground):
+    def step(module, optimizers, *batch):
         (optimizer,) = optimizers.values()
-        with autocast(images.device, resolve_precision(precision, images.device)):
-            losses = loss(module, images, foreground)
+        device = batch[0].device
+        with autocast(device, resolve_precision(precision, device)):
+            losses = loss(module, *batch)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
         optimizer.step()
@@ -249,9 +258,9 @@ def _what_fits(net, slices, batch_size):
     """Try ever smaller batches, and say which one fits."""
     while batch_size > 1 and net.initialized_:
         batch_size //= 2
-        batch = torch.from_numpy(np.stack([slices[i % len(slices)][0] for i in range(batch_size)]))
+        batch = default_collate([slices[i % len(slices)] for i in range(batch_size)])
         try:
-            net.train_step((batch, None))
+            net.train_step(batch)
         except torch.OutOfMemoryError:
             continue
         return f"Out of memory on {net.device} during training; batch_size={batch_size} fits."

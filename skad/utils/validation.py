@@ -45,6 +45,26 @@ def missing_contrasts(images):
     return absent & ~absent.all(axis=1, keepdims=True)
 
 
+def with_missing_from_reference(P):
+    """Pairs in which a missing contrast shows its reference: its residual is zero.
+
+    Parameters
+    ----------
+    P : ndarray of shape (n_samples, 2, n_contrasts, height, width)
+
+    Returns
+    -------
+    ndarray of the shape of P
+        P itself where nothing is missing.
+    """
+    missing = missing_contrasts(P[:, 0])
+    if not missing.any():
+        return P
+    filled = np.array(P)
+    filled[:, 0] = np.where(missing[:, :, None, None], P[:, 1], P[:, 0])
+    return filled
+
+
 def check_images(X, *, n_contrasts=None, allow_missing=False, name="X"):
     """Validate an image array against the contract of skad.
 

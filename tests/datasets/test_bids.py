@@ -185,3 +185,13 @@ def test_all_real_patients_are_found(real_data):
     assert all(volume.has_labels and volume.has_mask for volume in volumes)
     assert sum(volume.info["fold"] == "train" for volume in volumes) == 48
     assert sum(volume.shape[2] for volume in volumes) == 1154
+
+
+def test_another_annotation_than_the_lesions_may_be_the_labels(folder, value):
+    files = {T1W.format("a"): 1, "sub-a/anat/sub-a_label-lesion_mask.nii.gz": 3}
+    files["sub-a/anat/sub-a_dseg.nii.gz"] = 4
+    files["derivatives/fs/sub-a/anat/sub-a_desc-aseg_dseg.nii.gz"] = 5
+    root = folder(files)
+    found = [value(load_bids(root, labels=name)[0].labels) for name in ("lesion", "dseg", "aseg")]
+    assert found == [3, 4, 5]
+    assert tuple(load_bids(root, labels="dseg")[0].contrasts) == ("T1w",)

@@ -1,8 +1,11 @@
 """Pictures of maps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from matplotlib import colormaps
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from skad.io import Volume
@@ -118,6 +121,38 @@ def test_roc_curves_are_labelled_with_their_area():
     figure = plot_roc({"any": ([0, 0.5, 1], [0, 1, 1], 0.75), "class 2": ([0, 1], [0, 1], 0.5)})
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["any: AUC 0.750", "class 2: AUC 0.500"]
+
+
+def test_class_wise_roc_curves_have_a_panel_per_class_where_methods_keep_their_line():
+    curve = ([0, 0.2, 1], [0, 0.8, 1], 0.8, 0.05)
+    methods = ("VAE", "IntroVAE", "IntroVAE + search")
+    panels = {"metastasis": methods, "cavity": methods, "structural": methods[1:]}
+    figure = plot_roc({name: dict.fromkeys(each, curve) for name, each in panels.items()})
+    assert [axis.get_title() for axis in figure.axes] == list(panels)
+    looks = {}
+    for axis in figure.axes:
+        assert "share of normal pixels" in axis.get_xlabel() and "share of abnormal" in axis.get_ylabel()
+        for line in axis.get_lines()[:-1]:  # the last is the diagonal
+            name, _, area = line.get_label().partition(": ")
+            looks.setdefault(name, set()).add((line.get_color(), line.get_linestyle()))
+            assert area == "AUC 0.800 ± 0.050"
+    assert [len(look) for look in looks.values()] == [1, 1, 1] and len(set.union(*looks.values())) == 3
+
+
+def test_roc_curves_are_dark_enough_on_white_and_differ_from_their_neighbours_without_colour():
+    figure = plot_roc({f"{i}": ([0, 1], [0, 1], 0.5) for i in range(7)})
+    lines = figure.axes[0].get_lines()[:-1]
+    colours = np.array([to_rgb(line.get_color()) for line in lines])
+    assert len(np.unique(colours, axis=0)) == 7
+    assert (colours**2.2 @ [0.2126, 0.7152, 0.0722] < 0.5).all()
+    styles = [line.get_linestyle() for line in lines]
+    assert all(a != b for a, b in pairwise(styles))
+
+
+@pytest.mark.parametrize("curves", [{}, {"metastasis": {}}])
+def test_a_roc_figure_needs_a_curve(curves):
+    with pytest.raises(ValueError, match="at least one curve"):
+        plot_roc(curves)
 
 
 def test_a_picture_is_complete_or_absent(tmp_path):

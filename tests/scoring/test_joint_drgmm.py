@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.mixture import GaussianMixture
+from sklearn.utils import get_tags
 
 from skad.mixture import SingularCovarianceError
 from skad.nn.joint_density import JointDensityNetwork
 from skad.scoring import JointDRGMM
 from skad.scoring.joint_drgmm import joint_loss
+from skad.utils import out_of_core
 from skad.utils.smoothing import smooth_foreground
 
 FAST = {"n_components": 2, "width": 4, "max_epochs": 1, "random_state": 0}
@@ -90,7 +92,7 @@ def test_images_without_a_reference_mean_latent_features():
 
 
 def test_residual_features_of_images_are_refused():
-    with pytest.raises(ValueError, match="needs pairs"):
+    with pytest.raises(ValueError, match="image and normal reference"):
         JointDRGMM(**FAST, features="residual").fit(make_pairs()[:, 0])
 
 
@@ -177,3 +179,32 @@ def test_a_missing_contrast_has_zero_residual():
     assert (features[0, 1][foreground] == 0).all()
     assert (features[0, 0][foreground] != 0).all()
     assert np.isfinite(scorer.score_samples(pairs)[0][foreground]).all()
+
+
+def test_a_warm_start_follows_parameters_without_weights_and_refuses_those_with():
+    P = np.random.default_rng(0).normal(size=(6, 2, 2, 10, 14)).astype(np.float32)
+    scorer = JointDRGMM(n_components=2, width=3, max_epochs=1, random_state=0, warm_start=True).fit(P)
+    scorer.set_params(residual="signed").fit(P)
+    assert (scorer.transform(P)[:, 0] < 0).any()
+    with pytest.raises(ValueError, match="another one"):
+        scorer.set_params(width=4).fit(P)
+
+
+def test_residual_features_take_no_images():
+    tags = get_tags(JointDRGMM(features="residual")).input_tags
+    assert tags.pairs and not tags.images
+
+
+def test_smoothed_pairs_from_disk_stay_on_disk(tmp_path, monkeypatch):
+    P = np.random.default_rng(0).normal(size=(6, 2, 2, 10, 14)).astype(np.float32)
+    on_disk = np.memmap(tmp_path / "pairs", np.float32, "w+", shape=P.shape)
+    on_disk[:] = P
+    seen = []
+    monkeypatch.setattr(out_of_core, "_CHUNK", 2)
+    prepare = JointDRGMM._prepare
+    monkeypatch.setattr(JointDRGMM, "_prepare", lambda self, X: seen.append(len(X)) or prepare(self, X))
+    params = {"n_components": 2, "width": 3, "max_epochs": 1, "smoothing": 1.0, "random_state": 0}
+    found = JointDRGMM(**params).fit(on_disk).score_samples(on_disk)
+    assert seen[:3] == [2, 2, 2]  # the training; the threshold looks at a sample
+    monkeypatch.undo()
+    np.testing.assert_allclose(found, JointDRGMM(**params).fit(P).score_samples(P), rtol=1e-5, atol=1e-5)

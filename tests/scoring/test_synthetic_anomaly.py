@@ -158,7 +158,7 @@ def test_a_fit_on_images_refuses_pairs_and_the_other_way_round(images):
     scorer = SyntheticAnomalyScorer(**FAST).fit(pairs)
     with pytest.raises(ValueError, match="fitted on pairs, got images"):
         scorer.score_samples(images)
-    with pytest.raises(ValueError, match="network of 4 input channels, got 2"):
+    with pytest.raises(ValueError, match=r"warm_start=True.*another one"):
         scorer.set_params(warm_start=True).fit(images)
 
 

@@ -16,7 +16,9 @@ from ..tiny_estimators import FakeOutOfMemory, TinyReconstructor, squared_error
 BACKGROUND = np.array([-3.0, -4.0])
 
 
-def train(images, *, module=None, loss=squared_error, augment=None, optimizers=None, step=None, **params):
+def train(
+    images, *, module=None, loss=squared_error, y=None, augment=None, optimizers=None, step=None, **params
+):
     """Train a small network outside any estimator; returns it with its curves."""
     estimator = TinyReconstructor(**params)
     with seeded(0):
@@ -27,6 +29,7 @@ def train(images, *, module=None, loss=squared_error, augment=None, optimizers=N
             images,
             loss,
             background=BACKGROUND,
+            y=y,
             augment=augment,
             optimizers=optimizers,
             step=step,
@@ -241,3 +244,41 @@ def test_training_gives_no_warnings(images):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(images, max_epochs=1)
+
+
+def labelled(images):
+    """Labels that know their pixel: 1 where the first contrast is positive."""
+    return (np.nan_to_num(images[:, 0]) > 0).astype(np.uint8)
+
+
+def test_labels_come_with_their_slices(images):
+    seen = []
+
+    def loss(module, batch, foreground, labels):
+        seen.append((batch.clone(), foreground.clone(), labels))
+        return squared_error(module, batch, foreground)
+
+    train(images, y=labelled(images), loss=loss, max_epochs=2)
+    for batch, foreground, labels in seen:
+        assert labels.dtype == torch.int64
+        assert torch.equal(labels > 0, (batch[:, 0] > 0) & foreground[:, 0])
+
+
+def test_labels_are_augmented_with_their_slices(images):
+    def flipped(batch, foreground, labels):
+        return batch.flip(-1), foreground.flip(-1), labels.flip(-1)
+
+    def loss(module, batch, foreground, labels):
+        assert torch.equal(labels > 0, (batch[:, 0] > 0) & foreground[:, 0])
+        return squared_error(module, batch, foreground)
+
+    train(images, y=labelled(images), loss=loss, augment=flipped, max_epochs=1)
+
+
+def test_out_of_memory_names_a_batch_size_that_fits_with_labels_too(images):
+    def loss(module, batch, foreground, labels):
+        assert len(labels) == len(batch)
+        return squared_error(module, batch, foreground)
+
+    with pytest.raises(MemoryError, match="batch_size=2 fits"):
+        train(images, module=FakeOutOfMemory(2), loss=loss, y=labelled(images), batch_size=4)

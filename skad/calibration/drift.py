@@ -1,0 +1,64 @@
+"""Do new patients' scores still look like those that a threshold was calibrated on?"""
+
+import math
+from itertools import combinations
+
+import numpy as np
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9)
+"""A patient's scores in five numbers, which a lesion, as it is no drift, hardly moves unless it is large."""
+
+_PERMUTATIONS = 999
+
+
+class DriftWarning(UserWarning):
+    """New scores do not look like those of calibration, so the false-positive rate is not as promised."""
+
+
+def summarise(scores):
+    """Quantiles of the scores of one patient, shape (5,)."""
+    return np.quantile(np.asarray(scores, dtype=np.float64), QUANTILES)
+
+
+def drift_p_value(calibration, new, *, random_state=0):
+    """Permutation test of whether patients come from the cohort of the others.
+
+    The statistic is the distance between the mean summaries of the two groups, each quantile in units of its
+    interquartile range over all patients. Patients change groups as a whole, so the p-value is exact when
+    they are exchangeable: with probability 0.05 at most it is 0.05 or less. For one new patient it is the
+    conformal p-value of the distance from the mean, for which 0.05 needs 19 patients of calibration.
+
+    Parameters
+    ----------
+    calibration : array of shape (n_patients, n_quantiles)
+    new : array of shape (n_new_patients, n_quantiles)
+    random_state : int, default=0
+        Permutations, where there are too many to try all.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> calibration = np.random.default_rng(0).normal(size=(39, 5))
+    >>> drift_p_value(calibration, calibration[:1] + 9)
+    0.025
+    """
+    pooled = np.concatenate([np.atleast_2d(new), calibration])
+    n_new, n = len(pooled) - len(calibration), len(pooled)
+    low, high = np.quantile(pooled, (0.25, 0.75), axis=0)
+    standardised = (pooled - pooled.mean(axis=0)) / np.where(high > low, high - low, 1)
+    members = _regroupings(n, n_new, random_state)
+    distances = np.linalg.norm(standardised[members].mean(axis=1), axis=1)
+    return float(np.mean(distances >= distances[0] * (1 - 1e-9)))
+
+
+def _regroupings(n, size, random_state):
+    """Who is new: in the first row as it is, then every other choice or, of too many, random ones."""
+    if math.comb(n, size) <= _PERMUTATIONS + 1:
+        return np.array(list(combinations(range(n), size)))
+    lots = np.random.default_rng(random_state).random((_PERMUTATIONS, n))
+    first = np.arange(size)[None]
+    return np.concatenate([first, np.argsort(lots, axis=1)[:, :size]])

@@ -1,0 +1,62 @@
+"""The scores of each patient, whatever a detector takes."""
+
+from itertools import groupby
+
+import numpy as np
+
+from skad.io import Volume
+
+
+def takes_volumes(detector):
+    """Whether a detector scores volumes, as VolumeAnomalyDetector does, and not arrays of slices."""
+    return hasattr(detector, "score_volumes")
+
+
+def as_volumes(volumes):
+    """A list of at least one Volume."""
+    volumes = [] if isinstance(volumes, Volume) else list(volumes)
+    if not volumes or not all(isinstance(volume, Volume) for volume in volumes):
+        raise ValueError(
+            "The detector scores volumes: give a list of at least one Volume; put a single one into a list."
+        )
+    return volumes
+
+
+def check_normal(volumes):
+    """Raise where a volume has a labelled lesion: thresholds come from normal patients."""
+    for volume in volumes:
+        if volume.has_labels and volume.labels.any():
+            raise ValueError(
+                f"Subject {volume.subject!r} has a labelled lesion, but calibration needs normal subjects: "
+                "leave it out."
+            )
+
+
+def volume_maps(detector, volumes, n_jobs=None):
+    """The anomaly map of every volume on its own grid, NaN outside the foreground, one after the other."""
+    for volume, image in detector.score_volumes(volumes, n_jobs=n_jobs):
+        anomaly = np.asarray(image.dataobj, dtype=np.float32)
+        if detector.preprocessor_.outside == "zero":
+            anomaly = np.where(anomaly == 0, np.float32(np.nan), anomaly)
+        yield volume, anomaly
+
+
+def scores_of_volumes(detector, volumes, n_jobs=None):
+    """Yield patient and foreground scores (n,), all volumes of a patient together."""
+    maps = volume_maps(detector, sorted(volumes, key=lambda volume: volume.subject), n_jobs)
+    for subject, of_subject in groupby(maps, key=lambda pair: pair[0].subject):
+        yield subject, _foreground([anomaly for _, anomaly in of_subject], subject)
+
+
+def scores_of_slices(detector, X, groups):
+    """Yield patient and foreground scores (n,), all slices of a patient together."""
+    anomaly = -detector.score_samples(X)
+    for patient in np.unique(groups):
+        yield patient, _foreground([anomaly[groups == patient]], patient)
+
+
+def _foreground(maps, patient):
+    scores = np.concatenate([anomaly[~np.isnan(anomaly)] for anomaly in maps])
+    if not scores.size:
+        raise ValueError(f"Patient {patient} has no foreground: leave the patient out.")
+    return scores

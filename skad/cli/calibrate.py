@@ -1,0 +1,65 @@
+"""``skad calibrate``: from normal subjects, the threshold that keeps false positives to a promised rate."""
+
+from pathlib import Path
+
+from skad.calibration import ConformalCalibrator
+from skad.cli.cohort import subjects_where
+from skad.cli.detectors import load_detector
+from skad.cli.output import tell
+from skad.datasets import load
+from skad.persistence import save
+
+
+def add_arguments(parser):
+    """Declare what ``skad calibrate`` takes."""
+    parser.add_argument("detector", help="a file of `skad fit`")
+    parser.add_argument("folder", help="scans of normal subjects that the detector has not learnt from")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the calibrated detector")
+    parser.add_argument(
+        "--fpr",
+        type=float,
+        default=0.01,
+        help="false-positive rate, which needs 1 / FPR - 1 subjects; `skad score --fpr` may ask for "
+        "another; default: 0.01",
+    )
+    parser.add_argument(
+        "--unit",
+        default="pixel",
+        help="what the rate counts: pixel (share of a normal subject's voxels) or volume (normal subjects "
+        "with any false positive); default: pixel",
+    )
+    parser.add_argument(
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
+    parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+
+
+def calibrate(
+    detector, folder, *, out, fpr=0.01, unit="pixel", where=(), device="auto", jobs=None, overwrite=False
+):
+    """Write a detector together with its thresholds; parameters as in ``skad calibrate --help``.
+
+    Returns
+    -------
+    int
+        The exit code, 0.
+
+    Raises
+    ------
+    ValueError
+        One sentence that names the file or option, as when there are too few subjects for the rate.
+    """
+    out = Path(out)
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise ValueError(f"{out} exists already: choose another --out, or add --overwrite.")
+    detector, _ = load_detector(detector, device)
+    volumes = subjects_where(load(folder, contrasts=detector.contrasts_), where)
+    calibrator = ConformalCalibrator(detector, fpr=fpr, unit=unit, n_jobs=jobs).fit(volumes)
+    save(calibrator.set_params(n_jobs=None), out)
+    tell(
+        f"{out}: scores above {-calibrator.offset_:.4g} are abnormal at a {unit}-wise false-positive rate of "
+        f"{fpr:g}, from {calibrator.n_patients_} subjects."
+    )
+    return 0

@@ -62,6 +62,8 @@ def embedding(seed):
         patch_size=12,
         n_hidden=256,
         n_outputs=64,
+        n_patches=16,
+        max_epochs=20,
         lr=1e-3,
         random_state=seed,
     )

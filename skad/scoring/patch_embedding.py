@@ -63,7 +63,7 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         What the perceptron sees of the last feature maps. (We: K does not say.)
     margin : float, default=1.0
         Of the triplet loss (K).
-    n_patches : int, default=16
+    n_patches : int, default=8
         Triplets of every slice of a batch. (We)
     views : "auto" or Augmentation, default="auto"
         How a positive differs from its patch. "auto": rotation up to 10 degrees, size by 10 %, shift by 2 of
@@ -79,8 +79,8 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         Side of what is looked at at once, pixels: bounds the memory, changes no value.
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
-    max_epochs : int, default=20
-        (We)
+    max_epochs : int, default=10
+        (We: the loss has flattened by then on both cohorts of docs/results/kobayashi.md)
     batch_size : int, default=8
         Slices. (We)
     lr : float, default=1e-4
@@ -150,14 +150,14 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         patch_size=32,
         pooling="average",
         margin=1.0,
-        n_patches=16,
+        n_patches=8,
         views="auto",
         augmentation=None,
         stride=1,
         standardize=True,
         tile_size=128,
         contamination=0.01,
-        max_epochs=20,
+        max_epochs=10,
         batch_size=8,
         lr=1e-4,
         device="auto",

@@ -61,15 +61,7 @@ class TinyReconstructor(ReconstructorMixin, BaseEstimator):
         return self
 
     def _reconstruct(self, X):
-        return map_slices(
-            lambda images, foreground: self.module_(images),
-            X,
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
-        )
+        return map_slices(self, lambda images, foreground: self.module_(images), X)
 
 
 class TinyResidual(PixelScorerMixin, BaseEstimator):

@@ -49,7 +49,9 @@ def search_latents(error, start, images, foreground, *, n_steps, lr, tol=0.0):
     search = _Search(start, n_steps, lr)
     for step in range(n_steps + 1):
         with torch.enable_grad():
-            errors = error(search.latents, images[search.active], foreground[search.active])
+            # not the leaf itself, of which autocast would keep the first cast for all steps
+            latents = search.latents.view_as(search.latents)
+            errors = error(latents, images[search.active], foreground[search.active])
             going = search.record(step, errors.detach()) >= tol
             if step == n_steps or not going.any():
                 break

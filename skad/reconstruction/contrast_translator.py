@@ -189,14 +189,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         return np.where(absent, self._translate(flat), flat)
 
     def _translate(self, X):
-        return map_slices(
-            lambda images, foreground: self.module_.translate_all(
-                images, foreground_median(images, foreground)
-            ),
-            X,
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
-        )
+        def translate(images, foreground):
+            return self.module_.translate_all(images, foreground_median(images, foreground))
+
+        return map_slices(self, translate, X)

@@ -187,15 +187,7 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         return torch.as_tensor(self.scale_, device=images.device)[:, None, None]
 
     def _reconstruct(self, X):
-        return map_slices(
-            lambda images, foreground: self._denoise(self.module_, images),
-            X,
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
-        )
+        return map_slices(self, lambda images, foreground: self._denoise(self.module_, images), X)
 
 
 def _spread_of(X):

@@ -212,12 +212,10 @@ class GMVAEReconstructor(VAEReconstructor):
         """``result(restored, curve)`` of every batch; see :func:`skad.nn.restoration.restore`."""
         on_cpu = resolve_device(self.device).type == "cpu"
         return map_slices(
+            self,
             lambda *batch: result(*self._ascend(*batch)),
             X,
-            modules=[self.module_],
-            background=self.background_,
             batch_size=1 if on_cpu else self.batch_size,
-            device=self.device,
             precision="fp32",
         )
 

@@ -132,13 +132,11 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
     def _visit(self, function, X, background=None):
         device = resolve_device(self.reconstructor_.device)
         return map_slices(
+            self.reconstructor_,
             function,
             X,
-            modules=[self.module_],
-            background=self.background_ if background is None else background,
+            background=background,
             batch_size=1 if device.type == "cpu" else self.batch_size,
-            device=self.reconstructor_.device,
-            precision=self.reconstructor_.precision,
         )
 
     def _check_score_input(self, X):

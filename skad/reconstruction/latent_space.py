@@ -93,13 +93,7 @@ class LatentReconstructorMixin(ReconstructorMixin):
 
     def _visit(self, function, X, background=None):
         return map_slices(
-            function,
-            X,
-            modules=[self.module_],
-            background=self.background_ if background is None else background,
-            batch_size=min(self.batch_size, _LARGEST_BATCH),
-            device=self.device,
-            precision=self.precision,
+            self, function, X, background=background, batch_size=min(self.batch_size, _LARGEST_BATCH)
         )
 
     def _check_fit_input(self, X):

@@ -244,7 +244,7 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
             features = foreground_pixels(self.module_(images)[0], foreground)
             return features, self.module_.responsibilities(features)
 
-        batches = (batch for _, batch in self._visit(visit_slices, assign, X))
+        batches = (batch for _, batch in visit_slices(self, assign, X))
         weights, means, covariances = stream_mixture(
             batches, self.n_components, self.module_.n_density_features
         )
@@ -258,18 +258,7 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
             )
             return -energy_map(self.module_(images)[0], foreground, *mixture)
 
-        return self._visit(map_slices, scores, X)
+        return map_slices(self, scores, X)
 
     def _features(self, X):
-        return self._visit(map_slices, lambda images, _: self.module_(images)[0], X)
-
-    def _visit(self, visitor, function, X):
-        return visitor(
-            function,
-            X,
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
-        )
+        return map_slices(self, lambda images, _: self.module_(images)[0], X)

@@ -217,7 +217,7 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
         def sums(images, foreground):
             return (network(images) * foreground).sum(dim=(0, 2, 3)), int(foreground.sum())
 
-        parts = [part for _, part in self._visit(visit_slices, sums, X, modules=[network])]
+        parts = [part for _, part in visit_slices(self, sums, X, modules=[network])]
         return sum(total.cpu().double() for total, _ in parts) / sum(count for _, count in parts)
 
     def _adam(self, network):
@@ -250,28 +250,17 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
         def distances(images, foreground):
             return network.squared_distances(images)[foreground[:, 0]][::stride]
 
-        parts = [part.cpu().numpy() for _, part in self._visit(visit_slices, distances, X, modules=modules)]
+        parts = [part.cpu().numpy() for _, part in visit_slices(self, distances, X, modules=modules)]
         network.squared_radius.fill_(soft_boundary_radius(np.concatenate(parts), self.nu))
 
     def _score(self, X):
         def scores(images, foreground):
             return self.module_.squared_radius - self.module_.squared_distances(images)
 
-        return self._visit(map_slices, scores, X, modules=[self.module_])
+        return map_slices(self, scores, X)
 
     def _features(self, X):
-        return self._visit(map_slices, lambda images, _: self.module_(images), X, modules=[self.module_])
-
-    def _visit(self, visitor, function, X, *, modules):
-        return visitor(
-            function,
-            X,
-            modules=modules,
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
-        )
+        return map_slices(self, lambda images, _: self.module_(images), X)
 
 
 def _foreground_counts(X):

@@ -287,7 +287,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
 
     def _final_mixture(self, X):
         """Parameters from all foreground pixels of X in one pass (A, 2.2.3), float64 arrays."""
-        batches = (batch for _, batch in self._visit(self._assign, visit_slices, X))
+        batches = (batch for _, batch in visit_slices(self, self._assign, X))
         weights, means, covariances = stream_mixture(
             batches, self.n_components, self.module_.n_density_features
         )
@@ -304,21 +304,10 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         return -energy_map(self.module_(images)[0].float(), foreground, *mixture)
 
     def _score(self, X):
-        return self._visit(self._energies, map_slices, self._prepare(X))
+        return map_slices(self, self._energies, self._prepare(X))
 
     def _features(self, X):
-        return self._visit(lambda images, foreground: self.module_(images)[0], map_slices, self._prepare(X))
-
-    def _visit(self, function, visitor, X):
-        return visitor(
-            function,
-            X,
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
-        )
+        return map_slices(self, lambda images, foreground: self.module_(images)[0], self._prepare(X))
 
     def _check_score_input(self, X):
         X = super()._check_score_input(X)

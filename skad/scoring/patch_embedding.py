@@ -272,15 +272,7 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         return fill_between(maps, self.stride, shape)
 
     def _map(self, function, X):
-        return map_slices(
-            function,
-            with_missing_from_reference(X),
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=1,
-            device=self.device,
-            precision=self.precision,
-        )
+        return map_slices(self, function, with_missing_from_reference(X), batch_size=1)
 
     def _check_score_input(self, X):
         X = super()._check_score_input(X)

@@ -127,15 +127,7 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
 
     def _features(self, X):
         observed = X[:, 0]
-        residuals = map_slices(
-            self._residuals,
-            X,
-            modules=[],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision="fp32",
-        )
+        residuals = map_slices(self, self._residuals, X, modules=[], precision="fp32")
         residuals[missing_contrasts(observed)] = 0
         residuals = np.where(
             foreground_of(observed)[:, None], residuals[:, self._contrasts()], np.float32(np.nan)

@@ -215,21 +215,10 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         return logits[:, 0]
 
     def _score(self, X):
-        return -self._map(self._logits, X)
+        return -map_slices(self, self._logits, X)
 
     def _features(self, X):
-        return self._map(lambda images, foreground: self.module_.features(_as_channels(images)), X)
-
-    def _map(self, function, X):
-        return map_slices(
-            function,
-            X,
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
-        )
+        return map_slices(self, lambda images, foreground: self.module_.features(_as_channels(images)), X)
 
     def _check_score_input(self, X):
         X = super()._check_score_input(X)

@@ -211,7 +211,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         return map_chunks(self._probabilities, self._check_score_input(X))
 
     def _probabilities(self, X):
-        probabilities = self._map(lambda images, _: self.module_(images).softmax(dim=1), X)
+        probabilities = map_slices(self, lambda images, _: self.module_(images).softmax(dim=1), X)
         return np.where(foreground_of(X)[:, None], probabilities, np.float32(np.nan))
 
     def predict(self, X):
@@ -230,7 +230,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         return np.where(indices >= 0, self.classes_[indices], -1)
 
     def _indices(self, X):
-        indices = self._map(lambda images, _: self.module_(images).argmax(dim=1), X)
+        indices = map_slices(self, lambda images, _: self.module_(images).argmax(dim=1), X)
         return np.where(foreground_of(X), indices, np.float32(-1))
 
     def score(self, X, y):
@@ -251,17 +251,6 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         truth = y[known]
         return float(
             f1_score(truth, predicted[known], labels=np.unique(truth), average="macro", zero_division=0.0)
-        )
-
-    def _map(self, function, X):
-        return map_slices(
-            function,
-            X,
-            modules=[self.module_],
-            background=self.background_,
-            batch_size=self.batch_size,
-            device=self.device,
-            precision=self.precision,
         )
 
 

@@ -7,12 +7,12 @@ from skad.nn.background import split_background
 from skad.training.device import autocast, resolve_device, resolve_precision
 
 
-def map_slices(function, X, **kwargs):
+def map_slices(estimator, function, X, **kwargs):
     """Apply a torch function to batches of slices and gather the results.
 
     Parameters
     ----------
-    function, X, **kwargs
+    estimator, function, X, **kwargs
         As in :func:`visit_slices`; ``function`` returns a tensor whose first axis is the batch.
 
     Returns
@@ -20,14 +20,16 @@ def map_slices(function, X, **kwargs):
     ndarray of float32, shape (n_samples, ...)
     """
     result = None
-    for start, part in visit_slices(function, X, **kwargs):
+    for start, part in visit_slices(estimator, function, X, **kwargs):
         if result is None:
             result = np.empty((len(X), *part.shape[1:]), dtype=np.float32)
         result[start : start + len(part)] = part.float().cpu().numpy()
     return result
 
 
-def visit_slices(function, X, *, modules, background, batch_size, device="auto", precision="auto"):
+def visit_slices(
+    estimator, function, X, *, modules=None, background=None, batch_size=None, device=None, precision=None
+):
     """Apply a torch function to one batch of slices after the other, without gradients.
 
     A batch that does not fit into the memory of the device is halved and tried again; a MemoryError says when
@@ -35,18 +37,21 @@ def visit_slices(function, X, *, modules, background, batch_size, device="auto",
 
     Parameters
     ----------
+    estimator : object
+        Says what the arguments below leave open: ``module_``, ``background_``, and the shared parameters
+        batch_size, device and precision.
     function : callable
         ``function(images, foreground)`` with images (b, ..., height, width) float32, filled with the
         background, and foreground (b, 1, height, width) bool, on the device.
     X : ndarray of shape (n_samples, n_contrasts, height, width) or (n_samples, 2, n_contrasts, height, width)
         NaN background; a memory map is read batch by batch.
-    modules : list of torch.nn.Module
+    modules : list of torch.nn.Module, default=None
         The networks ``function`` uses: moved to the device in evaluation mode, back to the CPU at the end.
-    background : ndarray of shape (n_contrasts,)
+    background : ndarray of shape (n_contrasts,), default=None
         What replaces NaN.
-    batch_size : int
+    batch_size : int, default=None
         Slices at a time.
-    device, precision : str
+    device, precision : str, default=None
         As everywhere in skad.
 
     Yields
@@ -56,8 +61,11 @@ def visit_slices(function, X, *, modules, background, batch_size, device="auto",
     result : object
         What ``function`` returned.
     """
-    device = resolve_device(device)
-    dtype = resolve_precision(precision, device)
+    modules = [estimator.module_] if modules is None else modules
+    background = estimator.background_ if background is None else background
+    batch_size = batch_size or estimator.batch_size
+    device = resolve_device(device or estimator.device)
+    dtype = resolve_precision(precision or estimator.precision, device)
     background = torch.as_tensor(background, dtype=torch.float32, device=device)
     for module in modules:
         module.to(device).eval()

@@ -58,6 +58,14 @@ def test_curve_falls_from_the_error_of_the_code_to_that_of_the_best_latents(vae,
             np.testing.assert_allclose(curve[:, column], error, rtol=1e-4)
 
 
+def test_the_search_moves_in_bf16_too(vae, blobs):
+    half = clone(vae).set_params(precision="bf16").fit(blobs)
+    curve = search(half, blobs, n_steps=20, lr=0.05).search_curve(blobs[:4])
+    full = search(vae, blobs, n_steps=20, lr=0.05).search_curve(blobs[:4])
+    gained, expected = (each[:, 0] - each[:, -1] for each in (curve, full))
+    assert (gained > 0.5 * expected).all() and (expected > 0).all()
+
+
 def test_references_are_decoded_from_the_best_latents(vae, blobs):
     searched = search(vae, blobs, n_steps=20, lr=1e-2)
     visible = ~np.isnan(blobs)

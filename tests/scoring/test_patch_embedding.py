@@ -12,6 +12,7 @@ FAST = {
     "n_hidden": 16,
     "n_outputs": 6,
     "patch_size": 12,
+    "n_patches": 16,
     "batch_size": 4,
     "random_state": 0,
 }

@@ -12,10 +12,17 @@ from ..tiny_estimators import FakeOutOfMemory
 BACKGROUND = np.array([-3.0, -4.0])
 
 
-def run(function, X, *, modules=(), batch_size=2, **kwargs):
-    return map_slices(
-        function, X, modules=list(modules), background=BACKGROUND, batch_size=batch_size, **kwargs
-    )
+class Fitted:
+    """What an estimator says of itself."""
+
+    background_ = BACKGROUND
+    batch_size = 2
+    device = "auto"
+    precision = "auto"
+
+
+def run(function, X, *, modules=(), **kwargs):
+    return map_slices(Fitted(), function, X, modules=list(modules), **kwargs)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 50])
@@ -49,7 +56,7 @@ def test_no_gradients_are_recorded(images):
     network = nn.Conv2d(2, 1, 1)
     run(lambda x, foreground: network(x), images, modules=[network])
     (_, result), *_ = visit_slices(
-        lambda x, foreground: network(x), images, modules=[network], background=BACKGROUND, batch_size=9
+        Fitted(), lambda x, foreground: network(x), images, modules=[network], batch_size=9
     )
     assert not result.requires_grad
 

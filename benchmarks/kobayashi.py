@@ -157,7 +157,7 @@ def cell(values, digits=3):
 def summary_table(data, rows, classes):
     """Class-wise AUC of every row, and the fidelity of its references."""
     lines = [
-        f"| | quality score | overlap score | any class | {' | '.join(classes)} |",
+        f"| {' | '.join(['', 'quality score', 'overlap score', 'any class', *classes])} |",
         "|---|---|---|---|" + "---|" * len(classes),
     ]
     for title, results in rows.items():

@@ -4,7 +4,7 @@ import argparse
 import sys
 import warnings
 
-from skad.cli import calibrate, demo, evaluate, fit, score
+from skad.cli import benchmark, calibrate, demo, evaluate, fit, report, score
 from skad.cli.output import one_line
 from skad.version import __version__
 
@@ -17,6 +17,12 @@ COMMANDS = {
     ),
     "score": (score.score, score.add_arguments, "write the anomaly map of every subject of a folder"),
     "evaluate": (evaluate.evaluate, evaluate.add_arguments, "compare maps with lesion labels"),
+    "report": (report.report, report.add_arguments, "show maps, tables and warnings in one HTML file"),
+    "benchmark": (
+        benchmark.benchmark,
+        benchmark.add_arguments,
+        "compare the methods of a study, with what they cost",
+    ),
     "demo": (demo.demo, demo.add_arguments, "do all of it on simulated brains"),
 }
 OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130

@@ -1,5 +1,6 @@
 """NIfTI files to volumes and maps back to NIfTI; nibabel is imported here only."""
 
+from skad.io.compact import compact_nifti
 from skad.io.errors import VolumeReadError, VolumeWriteError
 from skad.io.orientation import axes_towards
 from skad.io.reading import read_volume
@@ -11,6 +12,7 @@ __all__ = [
     "VolumeReadError",
     "VolumeWriteError",
     "axes_towards",
+    "compact_nifti",
     "read_volume",
     "save_image",
     "to_image",

@@ -1,0 +1,126 @@
+"""Estimators from the tables of a study: ``{class = "JointDRGMM", max_epochs = 10}``."""
+
+import importlib
+import inspect
+
+from sklearn.frozen import FrozenEstimator
+
+import skad.anomalies
+import skad.reconstruction
+import skad.scoring
+from skad.augmentation import Augmentation
+from skad.benchmark.names import check_name
+
+ESTIMATORS = {
+    name: getattr(module, name) for module in (skad.reconstruction, skad.scoring) for name in module.__all__
+}
+PARTS = {
+    "Augmentation": Augmentation,
+    **{name: getattr(skad.anomalies, name) for name in skad.anomalies.__all__ if name[0].isupper()},
+}
+PACKAGES = ("sklearn", "pyod", "skorch.callbacks")
+"""Where classes with a dotted name may come from: detectors, and callbacks such as schedules."""
+
+
+def find_class(name):
+    """The class of a name in a study.
+
+    Parameters
+    ----------
+    name : str
+        Of skad's reconstructors, scorers, planted families and augmentation; or dotted, in one of `PACKAGES`.
+
+    Raises
+    ------
+    ValueError
+        There is none; the message offers the nearest.
+
+    Examples
+    --------
+    >>> find_class("sklearn.mixture.GaussianMixture").__name__, find_class("JointDRGMM").__name__
+    ('GaussianMixture', 'JointDRGMM')
+    """
+    module, dot, attribute = str(name).rpartition(".")
+    if not dot:
+        return (ESTIMATORS | PARTS)[check_name(name, ESTIMATORS | PARTS, "class")]
+    if not any(module == package or module.startswith(f"{package}.") for package in PACKAGES):
+        raise ValueError(f"class {name!r} should come from {', '.join(PACKAGES)}, or be one of skad's own.")
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(f"class {name!r} cannot be imported ({error}): check it, or install it.") from error
+    classes = {key: value for key, value in vars(found).items() if inspect.isclass(value)}
+    return classes[check_name(attribute, classes, f"class in {module},")]
+
+
+def complete(table, budget):
+    """A table with the budget where its class has the parameters and the table does not set them.
+
+    Parameters
+    ----------
+    table : dict
+        ``class`` and parameters; values may be tables (and lists of tables) of the same kind, or
+        ``{"reference": name}`` for a fitted reference.
+    budget : dict
+        Parameters of every estimator of skad.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        No class, or a parameter that the class does not have; the message offers the nearest.
+    """
+    if "class" not in table:
+        raise ValueError(f"class should be named beside {', '.join(table) or 'nothing'}.")
+    known = _parameters(find_class(table["class"]))
+    own = {name: value for name, value in table.items() if name != "class"}
+    if known is not None:
+        for name in own:
+            check_name(name, known, f"parameter of {table['class']}")
+    shared = {} if "." in table["class"] else {k: v for k, v in budget.items() if k in (known or ())}
+    return {"class": table["class"], **{k: _complete_value(v, budget) for k, v in (shared | own).items()}}
+
+
+def build(table, *, seed, references=None):
+    """The unfitted estimator of a completed table; every part with a ``random_state`` gets the seed."""
+    cls = find_class(table["class"])
+    values = {k: _build_value(v, seed, references or {}) for k, v in table.items() if k != "class"}
+    if "random_state" in (_parameters(cls) or ()):
+        values.setdefault("random_state", seed)
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ValueError(f"{table['class']} cannot be made: {error}.") from error
+
+
+def references_in(value):
+    """Names of the fitted references that a table asks for."""
+    if isinstance(value, dict) and set(value) == {"reference"}:
+        return {value["reference"]}
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return set().union(*(references_in(part) for part in parts))
+
+
+def _parameters(cls):
+    """Names of a constructor's parameters; None where it takes any."""
+    parameters = inspect.signature(cls).parameters.values()
+    return None if any(p.kind is p.VAR_KEYWORD for p in parameters) else [p.name for p in parameters]
+
+
+def _complete_value(value, budget):
+    if isinstance(value, list):
+        return [_complete_value(part, budget) for part in value]
+    return complete(value, budget) if isinstance(value, dict) and "class" in value else value
+
+
+def _build_value(value, seed, references):
+    if isinstance(value, list):
+        return [_build_value(part, seed, references) for part in value]
+    if isinstance(value, dict) and "class" in value:
+        return build(value, seed=seed, references=references)
+    if isinstance(value, dict) and set(value) == {"reference"}:
+        return FrozenEstimator(references[value["reference"]])
+    return None if value == "None" else value  # TOML has no null

@@ -1,0 +1,157 @@
+"""The figures of a study, made from its CSV files and nothing else."""
+
+from itertools import cycle
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from skad.benchmark.results import read_results
+from skad.report import save_figure
+from skad.report.figures import _CURVE_STYLES
+
+_FALSE_POSITIVES = np.geomspace(1 / 8, 64, 60)  # per volume, where curves of several seeds are averaged
+
+
+def write_figures(study, folder):
+    """Write the figures that a study's results give, as PNG in ``figures/``; returns their paths.
+
+    ``lesion_sizes`` (A, Fig. 7) and ``froc`` for every cohort and its folds, and ``singularity`` (A, Fig. 8)
+    where the study names methods for it.
+    """
+    results, paths = read_results(folder), []
+    good = {(r["cohort"], r["method"], r["seed"]) for r in results["runs"] if r["status"] == "ok"}
+    plots = {"lesion_sizes": plot_lesion_sizes, "froc": plot_froc}
+    for name, plot in plots.items():
+        rows = [r for r in results[name] if (r["cohort"], r["method"], r["seed"]) in good]
+        for cohort, fold in dict.fromkeys((row["cohort"], row["fold"]) for row in rows):
+            figure = plot([r for r in rows if (r["cohort"], r["fold"]) == (cohort, fold)])
+            paths.append(save_figure(figure, folder / "figures" / f"{name}_{cohort}_{fold}.png"))
+    for cohort in dict.fromkeys(row["cohort"] for row in results["runs"]) if study.singularity else ():
+        chosen = {n: [r for r in results[n] if r["cohort"] == cohort] for n in ("curves", "runs")}
+        figure = plot_singularity(chosen["curves"], chosen["runs"], study.singularity)
+        paths.append(save_figure(figure, folder / "figures" / f"singularity_{cohort}.png"))
+    return paths
+
+
+def plot_lesion_sizes(rows):
+    """Mean ROC-AUC of the slices in each range of lesion size, over how many slices there are (A, Fig. 7).
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of the table "lesion_sizes", of one cohort and fold.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    counts_axis = figure.subplots()
+    axis = counts_axis.twinx()
+    ranges = sorted({(row["smallest"], row["largest"]) for row in rows})
+    counts = {(row["smallest"], row["largest"]): row["n_slices"] for row in rows}
+    counts_axis.bar(range(len(ranges)), [counts[r] for r in ranges], color="0.88")
+    counts_axis.set(xlabel="size of the lesion in a slice, pixels", ylabel="slices (bars)")
+    labels = [f"{low} to {high}" for low, high in ranges]
+    counts_axis.set_xticks(range(len(ranges)), labels, rotation=45, ha="right")
+    for name, style in _styles(row["method"] for row in rows).items():
+        aucs = [(row["smallest"], row["roc_auc"]) for row in rows if row["method"] == name]
+        means = [_mean(auc for smallest, auc in aucs if smallest == low) for low, _ in ranges]
+        axis.plot(range(len(ranges)), means, marker="o", markersize=3, label=name, **style)
+    axis.set(ylabel="ROC-AUC, mean of the slices (lines)", ylim=(None, 1.005))
+    axis.legend(frameon=False, fontsize="small", loc="lower right")
+    return figure
+
+
+def plot_froc(rows):
+    """Share of lesions found over false positives per volume, mean over the seeds.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of the table "froc", of one cohort and fold.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
+    axis = figure.subplots()
+    for name, style in _styles(row["method"] for row in rows).items():
+        of_method = [row for row in rows if row["method"] == name]
+        curves = [
+            found_at([r for r in of_method if r["seed"] == seed], _FALSE_POSITIVES)
+            for seed in dict.fromkeys(row["seed"] for row in of_method)
+        ]
+        axis.plot(_FALSE_POSITIVES, np.mean(curves, axis=0), label=name, **style)
+    axis.set(
+        xscale="log", ylim=(0, 1.01), xlabel="false positives per volume", ylabel="share of lesions found"
+    )
+    axis.set_xticks([0.125, 1, 8, 64], ["1/8", "1", "8", "64"])
+    axis.legend(frameon=False, fontsize="small", loc="upper left")
+    return figure
+
+
+def found_at(rows, false_positives):
+    """Largest share of lesions found with at most so many false positives per volume.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of the table "froc", of one run and fold.
+    false_positives : array of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    points = np.array([[row["false_positives"], row["sensitivity"]] for row in rows])
+    allowed = points[:, 0] <= np.reshape(false_positives, (-1, 1))
+    return np.where(allowed, points[:, 1], 0).max(axis=1)
+
+
+def plot_singularity(curves, runs, methods):
+    """Mean energy of the mixture over the training, a cross where a singular covariance ended it (A, Fig. 8).
+
+    Parameters
+    ----------
+    curves, runs : list of dict
+        The tables of these names, of one cohort.
+    methods : sequence of str
+        The curves to draw; all seeds of a method look alike.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axis = figure.subplots()
+    styles = _styles(methods)
+    for run in (run for run in runs if run["method"] in styles):
+        rows = [r for r in curves if (r["method"], r["seed"]) == (run["method"], run["seed"])]
+        name = "energy" if any(row["loss"] == "energy" for row in rows) else "loss"
+        points = [(row["epoch"], row["value"]) for row in rows if row["loss"] == name]
+        epochs, values = zip(*points, strict=True) if points else ((), ())
+        axis.plot(epochs, values, label=run["method"], **styles[run["method"]])
+        if run["status"].startswith("stopped"):
+            end = points[-1] if points else (0, np.nan)
+            label = f"{run['method']}, seed {run['seed']}: interrupted in epoch {end[0] + 1}"
+            height = end[1] if points else 0.5
+            where = axis.transData if points else axis.get_xaxis_transform()
+            colour = styles[run["method"]]["color"]
+            axis.plot([end[0]], [height], "x", markersize=9, color=colour, transform=where, label=label)
+    axis.set(xlabel="epoch", ylabel="mean energy of the training pixels")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+    axis.legend(handles.values(), handles.keys(), frameon=False, fontsize="small")
+    return figure
+
+
+def _styles(names):
+    return dict(zip(dict.fromkeys(names), cycle(_CURVE_STYLES), strict=False))
+
+
+def _mean(values):
+    values = [value for value in values if not np.isnan(value)]
+    return float(np.mean(values)) if values else np.nan

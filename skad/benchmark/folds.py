@@ -1,0 +1,75 @@
+"""Which patients a detector learns from, which choose its threshold, and which it is judged on."""
+
+import numpy as np
+
+from skad.benchmark.names import check_keys
+
+FOLDS = ("train", "validation", "test")
+
+
+def check_folds(name, folds):
+    """Raise where a cohort's folds make no sense; returns them.
+
+    Parameters
+    ----------
+    name : str
+        Of the cohort, for messages.
+    folds : dict
+        As of :func:`split_volumes`.
+    """
+    what = f"key in the folds of {name!r},"
+    check_keys(folds, (*FOLDS, "column") if "column" in folds else (*FOLDS, "seed"), what)
+    kind, hint = (str, "the column's value") if "column" in folds else (int, "a number of patients")
+    for fold in ("train", "test"):
+        if fold not in folds:
+            raise ValueError(f"The folds of {name!r} should have {fold} = {hint}.")
+    for key, value in folds.items():
+        expected = str if key == "column" else int if key == "seed" else kind
+        if not isinstance(value, expected) or (expected is int and value < 0):
+            raise ValueError(f"{key} in the folds of {name!r} should be {hint}, got {value!r}.")
+    return folds
+
+
+def split_volumes(volumes, folds):
+    """The volumes of each fold; no patient is in two.
+
+    Parameters
+    ----------
+    volumes : list of Volume
+    folds : dict
+        Either ``column`` of participants.tsv and its values for "train", "test" and perhaps "validation"; or
+        numbers of patients for these, drawn at random with ``seed`` (default 0). Without "validation" the
+        training patients' slices with a lesion take its place (A, 2.4), which nothing is trained on.
+
+    Returns
+    -------
+    dict of str to list of Volume
+
+    Raises
+    ------
+    ValueError
+        There are too few patients, or none with a column's value.
+    """
+    asked = {fold: folds[fold] for fold in FOLDS if fold in folds}
+    patients = list(dict.fromkeys(volume.subject for volume in volumes))
+    if "column" in folds:
+        column = {volume.subject: str(volume.info.get(folds["column"])) for volume in volumes}
+        chosen = {fold: [p for p in patients if column[p] == value] for fold, value in asked.items()}
+    else:
+        chosen = _drawn(patients, asked, folds.get("seed", 0))
+    for fold, members in chosen.items():
+        if not members:
+            raise ValueError(
+                f"The fold {fold} ({folds.get('column', 'count')} = {asked[fold]!r}) has no patient."
+            )
+    return {fold: [v for v in volumes if v.subject in set(members)] for fold, members in chosen.items()}
+
+
+def _drawn(patients, counts, seed):
+    if sum(counts.values()) > len(patients):
+        raise ValueError(
+            f"The folds ask for {sum(counts.values())} patients ({counts}), but there are {len(patients)}."
+        )
+    order = np.random.default_rng(seed).permutation(sorted(patients)).tolist()
+    ends = np.cumsum([0, *counts.values()])
+    return {fold: order[ends[i] : ends[i + 1]] for i, fold in enumerate(counts)}

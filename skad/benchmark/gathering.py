@@ -1,0 +1,78 @@
+"""The rows of all finished runs of a study, in one CSV per table."""
+
+from skad.benchmark.layout import Step, cost_of, is_done
+from skad.benchmark.results import COSTS, TABLES, read_rows, write_rows
+from skad.benchmark.slices import CohortSlices
+
+
+def gather(layout, steps, errors):
+    """Write the CSV files of a study.
+
+    Parameters
+    ----------
+    layout : Layout
+    steps : list of Step
+        All runs of methods in the study's order; what is not finished is left out.
+    errors : dict of Step to Exception
+        Why runs failed.
+    """
+    tables = {name: [] for name in (*TABLES, COSTS)}
+    for step in steps:
+        run, folder = _run(step), layout.folder(step)
+        if step in errors:
+            why = " ".join(str(errors[step]).split())
+            tables["runs"].append(run | {"status": f"failed: {why}"})
+        if not is_done(folder):
+            continue
+        cost = cost_of(folder)
+        tables["runs"].append(run | {"status": status(layout, step)})
+        for name in TABLES:
+            if (folder / f"{name}.csv").exists():
+                tables[name] += [run | row for row in read_rows(folder / f"{name}.csv")]
+        if "stopped" not in cost:
+            tables[COSTS].append(run | _total_cost(layout, step))
+    for name, rows in tables.items():
+        write_rows(rows, layout.out / f"{name}.csv")
+
+
+def status(layout, step):
+    """ "ok", or why a finished step is no number: "collapsed: ...", "stopped: ..."."""
+    cost = cost_of(layout.folder(step))
+    if "stopped" in cost:
+        return f"stopped: {cost['stopped']}"
+    if cost["collapsed"]:
+        return f"collapsed: {cost['collapsed']}"
+    for name, reference in layout.needed(step).items():
+        found = status(layout, reference)
+        if found != "ok":
+            return found.replace(": ", f": its reference {name}, ", 1)
+    return "ok"
+
+
+def _run(step):
+    return {"cohort": step.cohort, "method": step.name, "seed": step.seed}
+
+
+def _total_cost(layout, step):
+    """Cost of a run with the references that it uses; a shared reference counts for each of its users."""
+    component = layout.component(step)
+    used = [step, *([Step(step.cohort, component.reference, step.seed)] if component.reference else [])]
+    all_costs = [cost_of(layout.folder(each)) for each in _chain(layout, step)]
+    costs = [cost_of(layout.folder(each)) for each in used]
+    slices = CohortSlices(layout.cohort_folder(step.cohort))
+    n_volumes = len(set(slices.volumes("test").tolist()))
+    return {
+        "minutes": sum(cost["fit_seconds"] for cost in all_costs) / 60,
+        "seconds_per_volume": sum(cost["score_seconds"]["test"] for cost in costs) / n_volumes,
+        "gigabytes": max(cost["gigabytes"] for cost in all_costs),
+        "parameters": sum(cost["parameters"] for cost in costs),
+        "resumed": int(any(cost["resumed"] for cost in all_costs)),
+    }
+
+
+def _chain(layout, step):
+    """The step and all references that it needs, each once."""
+    steps = {step: None}
+    for reference in layout.needed(step).values():
+        steps |= dict.fromkeys(_chain(layout, reference))
+    return list(steps)

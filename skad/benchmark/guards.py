@@ -1,0 +1,92 @@
+"""A detector that has not learnt, or says nothing, is told from one that is merely weak."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from torch.nn import Module
+
+_SAME = 1e-6  # relative spread of scores below which they are one score
+_EMPTY = 1e-3  # weight below which a component of a mixture explains nothing
+
+
+def constant_score(anomaly):
+    """Why a map is of no use: one score for every pixel; None where it is not.
+
+    Parameters
+    ----------
+    anomaly : array of any shape
+        NaN background.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> constant_score(np.array([2.0, 2.0, np.nan])), constant_score(np.array([2.0, 3.0]))
+    ('the score is constant', None)
+    """
+    low, high = np.nanmin(anomaly), np.nanmax(anomaly)
+    same = float(high) - float(low) <= _SAME * max(abs(float(low)), abs(float(high)))
+    return "the score is constant" if same else None
+
+
+def loss_did_not_fall(curve):
+    """Why a training was none: its loss is where it began; None where it fell.
+
+    We ask that the median of the last third of the epochs lies below the first epoch by more than three of
+    the last third's standard deviations, so that noise does not count as learning. Fewer than two epochs tell
+    nothing.
+
+    Parameters
+    ----------
+    curve : sequence of float
+        Loss of every epoch.
+
+    Examples
+    --------
+    >>> loss_did_not_fall([3.0, 2.0, 1.5, 1.4]), loss_did_not_fall([3.0, 3.1, 2.9, 3.0, 2.95, 3.05])
+    (None, 'the loss did not fall (3 to 3)')
+    """
+    if len(curve) < 2:
+        return None
+    last = np.array(curve[-max(1, len(curve) // 3) :])
+    if curve[0] - np.median(last) > 3 * last.std():
+        return None
+    return f"the loss did not fall ({curve[0]:.4g} to {np.median(last):.4g})"
+
+
+def at_the_floor(estimator):
+    """Why a mixture is none: every eigenvalue of its components is the floor; None where one is not."""
+    if not hasattr(estimator, "covariances_") or not hasattr(estimator, "eigenvalue_floor"):
+        return None
+    carrying = np.asarray(estimator.weights_) > _EMPTY
+    eigenvalues = np.linalg.eigvalsh(np.asarray(estimator.covariances_)[carrying])
+    at_floor = (eigenvalues <= 1.001 * estimator.eigenvalue_floor).all()
+    return "every covariance is at the eigenvalue floor" if at_floor else None
+
+
+def why_collapsed(estimator, maps=()):
+    """The first reason why a fitted estimator (and its maps) should not be shown as a number, or None.
+
+    Where two networks play against each other, what counts is the reconstruction error.
+    """
+    history = getattr(estimator, "history_", {})
+    curve = history.get("reconstruction_error", getattr(estimator, "loss_curve_", ()))
+    reasons = [loss_did_not_fall(curve), at_the_floor(estimator), *map(constant_score, maps)]
+    return next(filter(None, reasons), None)
+
+
+def count_parameters(estimator):
+    """Numbers that training adjusts in the networks of a fitted estimator and of estimators inside it."""
+    modules, seen = [], set()
+    _collect(estimator, modules, seen)
+    parameters = {id(p): p.numel() for module in modules for p in module.parameters()}
+    return sum(parameters.values())
+
+
+def _collect(part, modules, seen):
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, Module):
+        modules.append(part)
+    elif isinstance(part, BaseEstimator):
+        for value in vars(part).values():
+            _collect(value, modules, seen)

@@ -1,0 +1,45 @@
+"""``skad benchmark``: every method of a study on its cohorts, into tables with what they cost."""
+
+from pathlib import Path
+
+from skad.benchmark import read_study, run_study, write_figures, write_tables
+from skad.cli.output import complain, new_folder, tell
+
+
+def add_arguments(parser):
+    """Declare what ``skad benchmark`` takes."""
+    parser.add_argument("study", metavar="STUDY.toml", help="which methods, cohorts and seeds")
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="what the study's folders are relative to; default: where the file is",
+    )
+    parser.add_argument("--out", metavar="FOLDER", help="for the results; default: STUDY-results")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time; default: 1")
+    parser.add_argument("--only", nargs="+", metavar="METHOD", help="run only these methods of the study")
+
+
+def benchmark(study, *, data=None, out=None, jobs=1, only=None):
+    """Run what of a study is not finished, and write its tables; parameters as in ``skad benchmark --help``.
+
+    Returns
+    -------
+    int
+        0; 1 when some runs failed, the others are finished.
+
+    Raises
+    ------
+    ValueError
+        One sentence that names the file and key.
+    """
+    if jobs < 1:
+        raise ValueError(f"--jobs should be at least 1, got {jobs}.")
+    name = Path(study).stem
+    study = read_study(study, data=data)
+    with new_folder(out or f"{name}-results") as folder:
+        errors = run_study(study, folder, jobs=jobs, only=only, tell=tell)
+        path = write_tables(study, folder)
+        write_figures(study, folder)
+    complain("benchmark", errors)
+    tell(f"Tables: {path}; figures: {folder / 'figures'}; rows: {folder / '*.csv'}.")
+    return 1 if errors else 0

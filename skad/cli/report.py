@@ -1,0 +1,188 @@
+"""``skad report``: the maps of a folder as one HTML file, to look at and to hand on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from skad.cli.cohort import load_cohort
+from skad.cli.doubts import warn_of_background, warn_of_drift, warnings_of
+from skad.cli.label_tables import label_figures, label_tables, read_table
+from skad.cli.lesions import TABLE as LESIONS
+from skad.cli.output import ENDING, complain, map_path, sidecar_path, tell
+from skad.cli.score import TABLE as SCORES
+from skad.io.nifti import open_nifti
+from skad.metrics import ScoreHistogram
+from skad.postprocessing import voxel_volume
+from skad.report import SubjectReport, viewer_data, write_html
+
+
+def add_arguments(parser):
+    """Declare what ``skad report`` takes."""
+    parser.add_argument("maps", help="a folder of `skad score`; tables of `skad evaluate` are shown too")
+    parser.add_argument("--scans", metavar="FOLDER", help="the scans, to lie under the maps")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the report, such as report.html")
+    parser.add_argument("--detector", metavar="FILE", help="as calibrated, to warn of drift")
+    parser.add_argument(
+        "--threshold", type=float, help="scores above it count as abnormal; default: that of `skad score`"
+    )
+    parser.add_argument(
+        "--viewers",
+        type=int,
+        default=20,
+        help="subjects with a page of their own, highest peaks first, up to 8 MB each at 1 mm; default: 20",
+    )
+
+
+def report(maps, *, out, scans=None, detector=None, threshold=None, viewers=20):
+    """Write the report of a folder of maps; parameters as in ``skad report --help``.
+
+    Returns
+    -------
+    int
+        0; 1 when some subjects could not be shown; 2 when none could.
+
+    Raises
+    ------
+    ValueError
+        One sentence that names the folder or option.
+    """
+    maps, out = Path(maps), Path(out)
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--out {out} should end in .html.")
+    sidecars = _sidecars(maps)
+    volumes, errors = _scans(scans, maps, sidecars)
+    threshold, explanation = _threshold(sidecars, threshold)
+    warnings = warnings_of(sidecars)
+    cohort = warn_of_drift(detector, sidecars, warnings) if detector else []
+    subjects, histogram = [], ScoreHistogram()
+    for path, sidecar in tqdm(sidecars.items(), unit="subject", disable=None):
+        show = len(subjects) < viewers
+        try:
+            subject = _subject(path, sidecar, volumes.get(path), threshold, histogram, show=show)
+            subject.warnings.extend(warnings[path])
+            subjects.append(subject)
+        except (ValueError, OSError) as error:
+            errors[_name(path)] = error
+    complain("report", errors)
+    if not subjects:
+        return 2
+    cohort += [f"{name} is not shown: {error}" for name, error in (_failed(maps) | errors).items()]
+    write_html(
+        out,
+        subjects,
+        title=f"Anomaly maps of {len(subjects)} subject{'s' * (len(subjects) > 1)}",
+        threshold=explanation,
+        facts=_facts(maps, scans, sidecars),
+        warnings=cohort,
+        tables=label_tables(maps),
+        figures=label_figures(maps, histogram),
+    )
+    tell(f"{out}: {len(subjects)} subjects, {out.stat().st_size / 1e6:.1f} MB; open it in a browser.")
+    return 1 if errors else 0
+
+
+def _sidecars(maps):
+    """What stands beside every map, highest peak first."""
+    paths = sorted(maps.glob(f"sub-*/**/anat/*_{ENDING}.nii.gz"))
+    found = {
+        path: json.loads(sidecar_path(path).read_text()) for path in paths if sidecar_path(path).exists()
+    }
+    if not found:
+        raise ValueError(
+            f"{maps} holds no sub-*/anat/*_{ENDING}.nii.gz with its .json: give a folder of `skad score`."
+        )
+    return dict(sorted(found.items(), key=lambda each: -each[1]["Summary"]["maximum"]))
+
+
+def _scans(folder, maps, sidecars):
+    """The volumes that the maps are of, by the map's path, and the subjects that cannot be opened."""
+    if folder is None:
+        return {}, {}
+    volumes, errors = load_cohort(folder, contrasts=next(iter(sidecars.values()))["Contrasts"])
+    found = {map_path(maps, volume): volume for volume in volumes}
+    if not found.keys() & sidecars.keys():
+        raise ValueError(
+            f"--scans {folder} holds none of the subjects of {maps}: give those the maps were made from."
+        )
+    return found, errors
+
+
+def _threshold(sidecars, asked):
+    """The threshold of the cohort, and a sentence on where it is from."""
+    rules = [sidecar["Lesions"] for sidecar in sidecars.values() if sidecar.get("Lesions")]
+    if asked is not None:
+        return asked, f"Threshold: a score of {asked:.4g}, as asked for."
+    if rules:
+        threshold, rate = rules[0]["Threshold"], rules[0].get("FalsePositiveRate")
+        origin = (
+            "the detector's own, which promises no false-positive rate"
+            if rate is None
+            else f"calibrated to a {rules[0]['Unit']}-wise false-positive rate of {rate:g} in normal subjects"
+        )
+        return threshold, f"Threshold: a score of {threshold:.4g}, {origin}."
+    threshold = float(np.median([each["Summary"]["percentile_99"] for each in sidecars.values()]))
+    return threshold, (
+        f"Threshold: a score of {threshold:.4g}, the top 1 % of the voxels of the median subject, for want "
+        "of a calibrated one: every subject has something above such a threshold, normal or not."
+    )
+
+
+def _subject(path, sidecar, volume, threshold, histogram, *, show):
+    """What the report tells of a map; adds its voxels to the histogram where there are labels."""
+    file = open_nifti(path)
+    anomaly = file.load().astype(np.float32)
+    if sidecar["OutsideForeground"] == 0:
+        anomaly[anomaly == 0] = np.nan
+    _check_grid(file, volume)
+    labels = volume.labels if volume is not None and volume.has_labels else None
+    if labels is not None:
+        histogram.update(labels, anomaly)
+    viewer = None
+    if show:
+        images = {} if volume is None else _images(volume, sidecar)
+        viewer = viewer_data(images, anomaly, file.affine, threshold=threshold, labels=labels)
+    return SubjectReport(
+        name=_name(path),
+        peak=float(np.nanmax(anomaly)),
+        volume_ml=np.count_nonzero(anomaly > threshold) * voxel_volume(file.affine),
+        warnings=warn_of_background(anomaly),
+        lesions=read_table(path.parent.parent / LESIONS),
+        viewer=viewer,
+    )
+
+
+def _check_grid(file, volume):
+    if volume is not None and (
+        file.shape != volume.shape or not np.allclose(file.affine, volume.affine, atol=1e-3)
+    ):
+        raise ValueError(
+            f"{file.path} lies on another grid than the images of {volume.subject!r}: score them again."
+        )
+
+
+def _images(volume, sidecar):
+    names = [name for name in volume.contrasts if name not in sidecar["MissingContrasts"]]
+    return {name: volume.contrasts[name] for name in names}
+
+
+def _failed(maps):
+    """The subjects that ``skad score`` could not score."""
+    return {row["subject"]: row["error"] for row in read_table(maps / SCORES) if row.get("error")}
+
+
+def _facts(maps, scans, sidecars):
+    first = next(iter(sidecars.values()))
+    models = {sidecar["Model"]["File"]: sidecar["Model"]["SHA256"] for sidecar in sidecars.values()}
+    return {
+        "maps": maps.name,
+        "scans": Path(scans).name if scans else "not given (--scans): maps are shown without the images",
+        "contrasts": ", ".join(first["Contrasts"]),
+        "detector": "; ".join(f"{name}, SHA-256 {sha[:12]}…" for name, sha in models.items()),
+        "made with": " ".join(first["GeneratedBy"][0].values()),
+    }
+
+
+def _name(path):
+    return path.name.removesuffix(f"_{ENDING}.nii.gz")

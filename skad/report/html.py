@@ -1,0 +1,117 @@
+"""One HTML file of a cohort, with a viewer of every subject, that opens without a network."""
+
+import base64
+import io
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from skad.persistence import written_whole
+
+_HERE = files("skad.report")
+
+
+@dataclass(frozen=True)
+class SubjectReport:
+    """What a report tells of one subject.
+
+    Attributes
+    ----------
+    name : str
+    peak : float
+        The highest anomaly score, by which subjects are sorted.
+    volume_ml : float
+        Of the voxels above the threshold, mL.
+    warnings : list of str
+        What a reader should know before trusting the map, a sentence each.
+    lesions : list of dict
+        Rows of :func:`skad.postprocessing.lesion_table`.
+    viewer : dict or None
+        Of :func:`skad.report.viewer_data`; None gives no page.
+    """
+
+    name: str
+    peak: float
+    volume_ml: float
+    warnings: list = field(default_factory=list)
+    lesions: list = field(default_factory=list)
+    viewer: dict | None = None
+
+
+def write_html(
+    path, subjects, *, title="skad report", threshold=None, facts=None, warnings=(), tables=None, figures=None
+):
+    """Write the report: a table of the cohort and a page per subject with NiiVue as viewer.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, complete or not at all.
+    subjects : list of SubjectReport
+        Written in the order of their peaks, highest first.
+    title : str
+    threshold : str, default=None
+        What the volumes above the threshold are above, and where that number is from.
+    facts : dict of str to str, default=None
+        Where the maps come from: detector, software, number of subjects.
+    warnings : sequence of str
+        That concern the cohort.
+    tables : dict of str to list of dict, default=None
+        Heading and rows, such as the scores per class.
+    figures : dict of str to matplotlib.figure.Figure or bytes, default=None
+        Caption and figure, or the bytes of a PNG.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    ValueError
+        jinja2 is not installed.
+    """
+    page = _template().render(
+        title=title,
+        subjects=sorted(subjects, key=lambda subject: -subject.peak),
+        threshold=threshold,
+        facts=facts or {},
+        warnings=warnings,
+        tables=tables or {},
+        figures={caption: _png(figure) for caption, figure in (figures or {}).items()},
+        niivue=base64.b64encode((_HERE / "niivue" / "niivue.umd.js.gz").read_bytes()).decode(),
+        licence=(_HERE / "niivue" / "LICENSE.txt").read_text(encoding="utf-8"),
+    )
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def _template():
+    try:
+        import jinja2  # an extra: maps and tables do without
+    except ImportError as error:
+        raise ValueError("A report needs jinja2: pip install 'skad[report]'.") from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("skad.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = _cell
+    return environment.get_template("report.html")
+
+
+def _cell(value):
+    """A number as people read it, anything else as it is."""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return value
+
+
+def _png(figure):
+    if not isinstance(figure, bytes):
+        with io.BytesIO() as buffer:
+            figure.savefig(buffer, format="png", dpi=120)
+            figure = buffer.getvalue()
+    return base64.b64encode(figure).decode()

@@ -1,0 +1,118 @@
+"use strict";
+// The pages of a report: NiiVue draws, this only hands it the images of a subject and the wishes of the reader.
+const element = (id) => document.getElementById(id);
+const stored = new Map([...document.querySelectorAll("script.subject")].map((each) => [each.dataset.name, each]));
+const names = [...stored.keys()];
+let viewer, shown; // shown: the images of the subject on the screen
+
+async function unpackNiivue() {
+  const packed = Uint8Array.from(atob(element("niivue").textContent), (letter) => letter.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = document.createElement("script");
+  script.textContent = await new Response(unpacked).text();
+  document.head.append(script);
+}
+
+async function openViewer() {
+  await unpackNiivue();
+  viewer = new niivue.Niivue({
+    isRadiologicalConvention: true,
+    isColorbar: true,
+    dragAndDropEnabled: false,
+    loadingText: "",
+    logLevel: "error",
+    multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
+    multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID,
+    crosshairColor: [0.34, 0.71, 0.91, 0.8],
+    crosshairWidthUnit: "mm",
+    crosshairWidth: 0.8,
+    crosshairGap: 8,
+  });
+  viewer.onLocationChange = showLocation;
+  await viewer.attachToCanvas(element("viewer"));
+}
+
+const image = (name, nifti, options) =>
+  niivue.NVImage.loadFromBase64({ base64: nifti, name: `${name}.nii.gz`, ...options });
+
+async function loadSubject(name) {
+  const data = JSON.parse(stored.get(name).textContent);
+  const contrasts = await Promise.all(
+    data.contrasts.map((each) =>
+      image(each.name, each.nifti, { colormap: "gray", cal_min: each.black, cal_max: each.white, colorbarVisible: false })),
+  );
+  const { threshold, brightest } = data.map;
+  const map = await image("anomaly score", data.map.nifti, {
+    colormap: "warm", cal_min: threshold, cal_max: Math.max(brightest, threshold),
+  });
+  const truth = data.truth &&
+    (await image("truth", data.truth, { colormap: "blue", cal_min: 0.5, cal_max: 1, opacity: 0, colorbarVisible: false }));
+  return { name, data, contrasts, map, truth };
+}
+
+function draw() {
+  const { data, contrasts, map, truth } = shown;
+  map.opacity = Number(element("opacity").value);
+  map.cal_min = Number(element("threshold").value);
+  map.cal_max = Math.max(data.map.brightest, map.cal_min);
+  if (truth) truth.opacity = element("truth").checked ? 0.5 : 0;
+  const contrast = contrasts[element("contrast").selectedIndex];
+  viewer.volumes = [contrast, map, ...(truth ? [truth] : [])];
+  viewer.setVolume(contrast, 0); // the lowest layer
+  for (const id of ["opacity", "threshold"]) {
+    element(id).nextElementSibling.value = Number(element(id).value).toPrecision(3);
+  }
+}
+
+function goTo(mm) {
+  viewer.scene.crosshairPos = viewer.mm2frac(mm, 0, true); // true: with the rotation of an oblique scan
+  viewer.createOnLocationChange();
+  viewer.drawScene();
+}
+
+function showLocation({ mm, values }) {
+  const [x, y, z] = [...mm].map((value) => value.toFixed(1));
+  const score = values[1].value;
+  element("location").textContent = `x ${x}, y ${y}, z ${z} mm\nanomaly score ${score.toPrecision(3)}`;
+}
+
+function setControls({ data, contrasts, truth }) {
+  element("contrast").replaceChildren(...data.contrasts.map((each) => new Option(each.name)));
+  const { lowest, highest, threshold } = data.map;
+  Object.assign(element("threshold"), { min: lowest, max: highest, step: (highest - lowest) / 1000 || 1, value: threshold });
+  element("truth-label").hidden = !truth;
+  element("name").textContent = shown.name;
+  for (const [id, step] of [["previous", -1], ["next", 1]]) {
+    const neighbour = names[names.indexOf(shown.name) + step];
+    element(id).hidden = !neighbour;
+    element(id).href = `#${neighbour}`;
+  }
+  for (const section of document.querySelectorAll("#side section")) {
+    section.hidden = section.id !== `about-${shown.name}`;
+  }
+}
+
+async function showPage() {
+  const name = decodeURIComponent(location.hash.slice(1));
+  element("cohort").hidden = stored.has(name);
+  element("subject").hidden = !stored.has(name);
+  if (!stored.has(name) || shown?.name === name) return;
+  if (!viewer) await openViewer();
+  shown = await loadSubject(name);
+  setControls(shown);
+  draw();
+  goTo(shown.data.peak);
+  document.body.dataset.shown = name;
+}
+
+for (const id of ["contrast", "opacity", "threshold", "truth"]) element(id).addEventListener("input", draw);
+for (const link of document.querySelectorAll("[data-mm]")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    goTo(link.dataset.mm.split(" ").map(Number));
+  });
+}
+let turn = Promise.resolve(); // pages open one after the other
+const nextPage = () => (turn = turn.then(showPage));
+addEventListener("hashchange", nextPage);
+nextPage();

@@ -1,0 +1,91 @@
+"""What the viewer of a report needs of one subject, as text that a page can hold."""
+
+import base64
+
+import numpy as np
+
+from skad.io import compact_nifti
+
+_MARGIN_MM = 10.0  # around the foreground of the map: enough to see where one is
+_GREYS = 256
+_SCORES = 4096  # levels of the map, so that a threshold can be set finely where scores have a heavy tail
+_WINDOW_PERCENT = (1, 99.5)  # of the foreground: what is black and white, as in `plot_volume`
+_STORED_PERCENT = 99.95  # of the foreground: brighter voxels are clipped
+_COLOURS_PERCENT = 99.8  # of the foreground: the score of the brightest colour
+
+
+def viewer_data(images, anomaly, affine, *, threshold, labels=None):
+    """Contrasts, map and truth of a subject, cropped, rounded and compressed.
+
+    Parameters
+    ----------
+    images : dict of str to array of shape (nx, ny, nz)
+        The contrasts; none takes the map itself as background.
+    anomaly : array of shape (nx, ny, nz)
+        High is abnormal; NaN outside the foreground.
+    affine : array of shape (4, 4)
+        Voxel indices to mm.
+    threshold : float
+        Scores above it are coloured at first.
+    labels : integer array of shape (nx, ny, nz), default=None
+        The truth, abnormal above 0.
+
+    Returns
+    -------
+    dict
+        Strings, numbers and lists. ``contrasts``: name, NIfTI and window of each; ``map``: NIfTI, lowest and
+        highest score, score of the brightest colour, threshold; ``truth``: NIfTI or None; ``peak``: x, y, z
+        of the highest score, mm. NIfTI files are gzip'ed and in base64.
+
+    Raises
+    ------
+    ValueError
+        The map has no foreground.
+    """
+    foreground = ~np.isnan(anomaly)
+    if not foreground.any():
+        raise ValueError("anomaly should have foreground to show, got NaN everywhere.")
+    affine = np.asarray(affine, dtype=float)
+    scores = anomaly[foreground]
+    lowest, highest = float(scores.min()), float(scores.max())
+    peak = np.unravel_index(np.nanargmax(anomaly), anomaly.shape)
+    box = _box(foreground, affine)
+    images = {"anomaly map": np.where(foreground, anomaly, lowest)} if not images else images
+    return {
+        "contrasts": [_contrast(name, image, foreground, box, affine) for name, image in images.items()],
+        "map": {
+            "nifti": _nifti(anomaly, box, affine, low=lowest, high=highest, n_levels=_SCORES),
+            "lowest": lowest,
+            "highest": highest,
+            "brightest": float(np.percentile(scores, _COLOURS_PERCENT)),
+            "threshold": float(np.clip(threshold, lowest, highest)),
+        },
+        "truth": None if labels is None else _nifti(labels > 0, box, affine, low=0, high=1),
+        "peak": (affine[:3, :3] @ peak + affine[:3, 3]).tolist(),
+    }
+
+
+def _contrast(name, image, foreground, box, affine):
+    values = image[foreground & np.isfinite(image)]
+    black, white, high = (
+        np.percentile(values, (*_WINDOW_PERCENT, _STORED_PERCENT)) if values.size else (0, 1, 1)
+    )
+    low = min(float(black), float(np.nanmin(image[box], initial=0)))
+    nifti = _nifti(image, box, affine, low=low, high=float(high), n_levels=_GREYS)
+    return {"name": name, "nifti": nifti, "black": float(black), "white": float(white)}
+
+
+def _nifti(image, box, affine, **levels):
+    moved = affine.copy()
+    moved[:3, 3] += affine[:3, :3] @ [side.start for side in box]
+    return base64.b64encode(compact_nifti(image[box], moved, **levels)).decode()
+
+
+def _box(foreground, affine):
+    """The part of the grid within a margin of the foreground, a slice per axis."""
+    margins = np.ceil(_MARGIN_MM / np.linalg.norm(affine[:3, :3], axis=0)).astype(int)
+    ends = [(where.min(), where.max() + 1) for where in np.nonzero(foreground)]
+    return tuple(
+        slice(max(int(start - margin), 0), min(int(stop + margin), size))
+        for (start, stop), margin, size in zip(ends, margins, foreground.shape, strict=True)
+    )

@@ -1,0 +1,157 @@
+"""A whole tiny study: what comes out is what the metrics say, every time, whatever happens on the way."""
+
+import dataclasses
+from itertools import product
+
+import numpy as np
+import pytest
+
+from skad.benchmark import run_study
+from skad.benchmark.layout import Layout, Step
+from skad.benchmark.results import TABLES, read_results, read_rows
+from skad.benchmark.slices import CohortSlices
+from skad.metrics import (
+    foreground_average_precision_score,
+    foreground_best_dice_score,
+    foreground_best_dice_threshold,
+    foreground_rates,
+    foreground_roc_auc_score,
+)
+from skad.persistence import load
+from skad.scoring import IntensityScorer, ResidualScorer
+
+from .parts import KilledComponent
+
+FOLDS = ("validation", "test", "strokes")
+
+
+@pytest.fixture
+def results(finished):
+    return read_results(finished[1])
+
+
+@pytest.fixture
+def slices(finished):
+    return CohortSlices(Layout(*finished).cohort_folder("brains"))
+
+
+def rows_of(rows, **wanted):
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def test_there_is_a_row_for_every_method_seed_and_patient(results, slices):
+    expected = {
+        (name, seed, fold, patient)
+        for name, seed, fold in product(["mixture", "density", "residual"], [0, 1], FOLDS)
+        for patient in slices.patients(fold)
+    }
+    found = [(r["method"], r["seed"], r["fold"], r["patient"]) for r in results["patients"]]
+    assert len(found) == len(set(found))
+    assert {row for row in found if row[0] in ("mixture", "density", "residual")} == expected
+
+
+def test_only_normal_slices_of_training_patients_are_learnt_from(slices):
+    train, test = set(slices.patients("train")), set(slices.patients("test"))
+    assert len(train) == 2 and len(test) == 3 and not train & test
+    assert set(slices.patients("validation")) <= train
+    assert slices.y("validation").any(axis=(1, 2)).all()
+    assert not (slices.folder / "train_labels.npy").exists()
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_scores_are_those_of_the_metrics(results, slices, fold):
+    scorer = IntensityScorer(contrast=1, smoothing=0.5).fit(slices.X("train"))
+    y, anomaly = slices.y(fold), -scorer.score_samples(slices.X(fold))
+    threshold = foreground_best_dice_threshold(
+        slices.y("validation"), -scorer.score_samples(slices.X("validation"))
+    )
+    rates = foreground_rates(y, anomaly, threshold=threshold)
+    (row,) = rows_of(results["pooled"], method="FLAIR", fold=fold, label="any")
+    assert row["roc_auc"] == foreground_roc_auc_score(y, anomaly)
+    assert row["average_precision"] == foreground_average_precision_score(y, anomaly)
+    assert row["best_dice"] == foreground_best_dice_score(y, anomaly)
+    assert (row["precision"], row["recall"], row["f1"]) == (
+        rates["precision"],
+        rates["sensitivity"],
+        rates["f1"],
+    )
+    for row in rows_of(results["patients"], method="FLAIR", fold=fold):
+        inside = slices.patients(fold) == row["patient"]
+        assert row["n_abnormal"] == (y[inside] > 0)[~np.isnan(anomaly[inside])].sum()
+        assert row["roc_auc"] == foreground_roc_auc_score(y[inside], anomaly[inside])
+
+
+def test_a_method_is_given_the_pairs_of_its_reference(finished, results, slices):
+    layout = Layout(*finished)
+    folder = layout.folder(Step("brains", "translation", 1))
+    reference = load(folder / "reference.skad")
+    pairs = {fold: reference.transform(slices.X(fold)) for fold in ("train", "test")}
+    np.testing.assert_array_equal(np.load(folder / "test.npy"), pairs["test"])
+    scorer = ResidualScorer(contrasts=[1]).fit(pairs["train"])
+    (row,) = rows_of(results["pooled"], method="residual", seed=1, fold="test", label="any")
+    anomaly = -scorer.score_samples(pairs["test"])
+    assert row["roc_auc"] == foreground_roc_auc_score(slices.y("test"), anomaly)
+
+
+def test_a_shared_reference_counts_in_the_cost_of_its_users(finished, results):
+    (row,) = rows_of(results["costs"], method="residual", seed=0)
+    assert row["parameters"] > 0 and row["minutes"] > 0 and row["resumed"] == 0
+    (density,) = rows_of(results["costs"], method="density", seed=0)
+    assert 0 < density["parameters"] < row["parameters"] and density["gigabytes"] > 0.05
+
+
+def test_what_says_nothing_has_collapsed_and_what_ends_has_stopped(results):
+    status = {(r["method"], r["seed"]): r["status"] for r in results["runs"]}
+    assert status["FLAIR", 0] == status["mixture", 1] == "ok"
+    assert status["dead", 0] == status["dead", 1] == "collapsed: the score is constant"
+    assert status["singular", 0] == "stopped: Covariances should be positive definite."
+    assert not rows_of(results["patients"], method="singular")
+
+
+def test_the_losses_of_every_epoch_are_kept(results):
+    rows = rows_of(results["curves"], method="density", seed=0, loss="energy")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+
+
+def test_a_killed_training_resumes_to_the_same_tables(finished, tmp_path):
+    """Another folder, another number of jobs, and a process that is killed in each training of a method."""
+    study, folder = finished
+    killed = KilledComponent(**vars(study.methods["density"]), markers=tmp_path)
+    study = dataclasses.replace(study, methods=study.methods | {"density": killed})
+    errors = run_study(study, tmp_path / "out", jobs=1, tell=lambda line: None)
+    assert sorted(errors) == ["density, seed 0, on brains", "density, seed 1, on brains"]
+    assert all(isinstance(error, ChildProcessError) for error in errors.values())
+    status = rows_of(read_rows(tmp_path / "out" / "runs.csv"), method="density")
+    assert all(row["status"].startswith("failed: its process ended with code -9") for row in status)
+
+    told = []
+    assert run_study(study, tmp_path / "out", tell=told.append) == {}
+    assert sorted(told) == ["density, seed 0, on brains: done", "density, seed 1, on brains: done"]
+    for name in TABLES:
+        assert (tmp_path / "out" / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes(), name
+    costs = read_rows(tmp_path / "out" / "costs.csv")
+    assert {r["method"] for r in costs if r["resumed"]} == {"density"}
+
+
+def test_another_setting_is_another_folder(finished, table):
+    layout = Layout(*finished)
+    step = Step("brains", "residual", 0, True)
+    reference = finished[0].references["translation"]
+    wider = dataclasses.replace(reference, table=reference.table | {"width": 3})
+    changed = Layout(dataclasses.replace(layout.study, references={"translation": wider}), layout.out)
+    assert changed.folder(step) != layout.folder(step)
+    other = Step("brains", "mixture", 0, True)
+    assert changed.folder(other) == layout.folder(other)
+
+
+def test_an_unknown_method_is_told_before_anything_is_done(finished, tmp_path):
+    with pytest.raises(ValueError, match="no method 'mixtrue': did you mean mixture"):
+        run_study(finished[0], tmp_path, only=["mixtrue"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cohort_that_cannot_be_made_is_told(finished, tmp_path):
+    cohort = dataclasses.replace(finished[0].cohorts["brains"], folds={"train": 4, "test": 2})
+    study = dataclasses.replace(finished[0], cohorts={"brains": cohort})
+    with pytest.raises(ValueError, match=r"6 patients .* there are 5"):
+        run_study(study, tmp_path)

@@ -1,0 +1,139 @@
+"""The report in headless Chromium: what a reader does changes the picture, and nothing complains.
+
+Screenshots, for somebody to look at, go to the folder of the environment variable ``SKAD_SCREENSHOTS``.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+OPTIONS = (
+    "--headless=new --no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --window-size=1400,900"
+)
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: skad[test]")
+from selenium.webdriver.common.action_chains import ScrollOrigin  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="no Chromium with its driver (Debian: chromium, chromium-driver)"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(report):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for option in OPTIONS.split():
+        options.add_argument(option)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    browser.get(report.as_uri())
+    save_screenshot(browser, "cohort")
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def subject(browser):
+    """The page of the subject with the highest peak, as it opens."""
+    browser.refresh()
+    if not browser.find_element(By.ID, "subject").is_displayed():
+        browser.find_element(By.CSS_SELECTOR, "#subjects a").click()
+    wait_for(browser, "sub-high")
+    yield browser
+    assert [each for each in browser.get_log("browser") if each["level"] != "INFO"] == []
+
+
+def wait_for(browser, name):
+    WebDriverWait(browser, 120).until(
+        lambda b: b.execute_script("return document.body.dataset.shown") == name
+    )
+
+
+def save_screenshot(browser, name):
+    if folder := os.environ.get("SKAD_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        browser.save_screenshot(str(Path(folder, f"{name}.png")))
+
+
+def picture(browser):
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    return browser.find_element(By.ID, "viewer").screenshot_as_png
+
+
+def move_slider(browser, name, value):
+    browser.execute_script(
+        "const slider = document.getElementById(arguments[0]); slider.value = arguments[1];"
+        "slider.dispatchEvent(new Event('input'))",
+        name,
+        value,
+    )
+
+
+def location(browser):
+    """Where the crosshair is, mm, and the score there, as the page tells."""
+    where, score = browser.find_element(By.ID, "location").text.split("\n")
+    x, y, z = (float(part.split()[1]) for part in where.split(","))
+    return np.array([x, y, z]), float(score.split()[-1])
+
+
+def test_it_opens_at_the_peak(subject, made):
+    mm, score = location(subject)
+    np.testing.assert_allclose(mm, made.lesion_mm, atol=2.6)  # half a voxel
+    assert score == pytest.approx(9, abs=0.01)
+    save_screenshot(subject, "subject")
+
+
+@pytest.mark.parametrize(("slider", "value"), [("opacity", 0.1), ("threshold", 8.5)])
+def test_sliders_change_the_picture(subject, slider, value):
+    before = picture(subject)
+    assert picture(subject) == before  # a still picture stays the same
+    move_slider(subject, slider, value)
+    assert picture(subject) != before
+
+
+def test_contrasts_and_the_truth_can_be_switched(subject):
+    first = picture(subject)
+    subject.find_element(By.ID, "contrast").send_keys("F")
+    second = picture(subject)
+    subject.find_element(By.ID, "truth").click()
+    assert len({first, second, picture(subject)}) == 3
+
+
+def test_the_wheel_scrolls_one_plane(subject):
+    before, (start, _) = picture(subject), location(subject)
+    canvas = subject.find_element(By.ID, "viewer")
+    quarter = ScrollOrigin.from_element(
+        canvas, -int(canvas.size["width"] * 0.15), -int(canvas.size["height"] * 0.25)
+    )
+    webdriver.ActionChains(subject).scroll_from_origin(quarter, 0, 200).perform()
+    assert picture(subject) != before
+    assert not np.array_equal(location(subject)[0], start)
+
+
+def test_a_lesion_link_moves_the_crosshair(subject, made):
+    before = picture(subject)
+    links = subject.find_elements(By.CSS_SELECTOR, "section:not([hidden]) .lesions a")
+    links[1].click()
+    np.testing.assert_allclose(location(subject)[0], made.lesion_mm - [20, 0, 0], atol=2.6)
+    assert picture(subject) != before
+    links[0].click()
+    np.testing.assert_allclose(location(subject)[0], made.lesion_mm, atol=2.6)
+
+
+def test_one_can_walk_from_subject_to_subject_and_back(subject):
+    subject.find_element(By.ID, "next").click()
+    wait_for(subject, "sub-low")
+    assert subject.find_element(By.ID, "name").text == "sub-low"
+    assert "missing contrast" in subject.find_element(By.ID, "side").text
+    subject.find_element(By.LINK_TEXT, "all subjects").click()
+    assert subject.find_element(By.ID, "cohort").is_displayed()
+    subject.find_element(By.LINK_TEXT, "sub-high").click()
+    wait_for(subject, "sub-high")

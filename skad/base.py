@@ -8,6 +8,7 @@ from sklearn.utils import InputTags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skad.utils.out_of_core import map_chunks
+from skad.utils.pickling import StableStateMixin
 from skad.utils.validation import check_images, check_images_or_pairs, check_pairs, foreground_of
 
 _OFFSET_SLICES = 256  # slices that decide the default threshold
@@ -32,7 +33,7 @@ class ImageInputTags(InputTags):
     missing_contrast: bool = False
 
 
-class ImageEstimatorMixin:
+class ImageEstimatorMixin(StableStateMixin):
     """What both kinds share: tags, validation, the learnt background."""
 
     _accepts = "images"  # "images", "pairs" or "both"

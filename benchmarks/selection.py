@@ -192,6 +192,8 @@ def main():
         cost = once(arguments.work / f"{name}.json", measure, arguments.work, name, arguments.data)
         rows = joblib.load(arguments.work / f"{name}.joblib")
         parts |= {f"{name}_choice": choice_table(rows), f"{name}_grid": grid_table(rows)}
+        all_contrasts = [row for row in rows if not row["detector"].startswith("FLAIR")]
+        parts[f"{name}_impartial"] = choice_table(all_contrasts)
         parts |= {f"{name}_minutes": f"{cost['minutes']:.0f}", "n_detectors": len(rows)}
     if not arguments.only:
         template = Path(__file__).with_name("selection_template.md").read_text()

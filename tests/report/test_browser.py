@@ -134,6 +134,6 @@ def test_one_can_walk_from_subject_to_subject_and_back(subject):
     assert subject.find_element(By.ID, "name").text == "sub-low"
     assert "missing contrast" in subject.find_element(By.ID, "side").text
     subject.find_element(By.LINK_TEXT, "all subjects").click()
-    assert subject.find_element(By.ID, "cohort").is_displayed()
+    WebDriverWait(subject, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
     subject.find_element(By.LINK_TEXT, "sub-high").click()
     wait_for(subject, "sub-high")

@@ -31,7 +31,7 @@ def add_arguments(parser):
         "--viewers",
         type=int,
         default=20,
-        help="subjects with a page of their own, highest peaks first, up to 8 MB each at 1 mm; default: 20",
+        help="subjects with a page of their own, highest peaks first, several MB each at 1 mm; default: 20",
     )
 
 

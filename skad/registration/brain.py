@@ -45,8 +45,8 @@ class BrainExtract(VolumeStep):
 
     Notes
     -----
-    A template finds where the brain is, not its folds: 12 degrees of freedom leave a rim of a few mm. Use
-    HD-BET or SynthStrip where the edge matters or anatomy is far from the template's.
+    The template was seen to find simulated heads and to miss a real one (5.5 mm slices, head tilted): look
+    at its masks, or give those of HD-BET or SynthStrip.
 
     References
     ----------

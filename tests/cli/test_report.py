@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from skad.cli import main
+from skad.cli import doubts, main
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,19 @@ def test_mistakes_are_one_line(run, maps, detector, tmp_path):
         code, _, err = run("report", *arguments)
         assert code == 2 and len(err) == 1 and message in err[0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("shift", "drifts"), [(0, False), (9, True)])
+def test_drift_is_told_of_the_cohort_and_of_its_subjects(monkeypatch, shift, drifts):
+    quantiles = np.random.default_rng(0).normal(size=(45, 5))
+    calibrator = SimpleNamespace(summaries_=quantiles[:40])
+    monkeypatch.setattr(doubts, "load_detector", lambda path, device: (None, calibrator))
+    monkeypatch.setattr(doubts, "digest", lambda path: "same")
+    new = {f"map{i}": (row + shift).tolist() for i, row in enumerate(quantiles[40:])}
+    sidecars = {name: {"ScoreQuantiles": row, "Model": {"SHA256": "same"}} for name, row in new.items()}
+    warnings = {name: [] for name in new}
+    assert bool(doubts.warn_of_drift("adm.skad", sidecars, warnings)) == drifts
+    assert all(bool(each) == drifts for each in warnings.values())
+    sidecars["map0"]["Model"]["SHA256"] = "other"
+    with pytest.raises(ValueError, match="not the file these maps were made with"):
+        doubts.warn_of_drift("adm.skad", sidecars, warnings)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import mutual_info_score
 
 from skad.datasets import load_bids
-from skad.registration import BrainExtract, CoRegister
+from skad.registration import CoRegister
 
 pytestmark = pytest.mark.skipif(
     find_spec("SimpleITK") is None, reason="needs SimpleITK: pip install 'skad[registration]'"
@@ -32,9 +32,7 @@ def test_the_contrasts_agree_and_a_map_goes_back_onto_each_original(real_data):
     (aligned,) = align.fit_transform([scanned])
     before, after = (information(*(v.contrasts[name] for name in CONTRASTS)) for v in (scanned, aligned))
     assert after > 1.2 * before
-    (brain,) = BrainExtract("T2w").transform([aligned])
-    assert 900 < brain.mask.sum() * np.prod(brain.voxel_size) / 1000 < 2000  # mL, an adult's brain
-    (maps,) = align.inverse_transform([np.where(brain.mask, brain.contrasts["FLAIR"], np.nan)], [brain])
+    (maps,) = align.inverse_transform([aligned.contrasts["FLAIR"]], [aligned])
     for name, image in maps.items():
         source = nibabel.load(scanned.info["paths"][name])
         assert image.shape == source.shape

@@ -116,7 +116,8 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
 
     Examples
     --------
-    >>>     >>> from skad.scoring import PatchEmbeddingScorer
+    >>> import numpy as np
+    >>> from skad.scoring import PatchEmbeddingScorer
     >>> P = np.random.default_rng(0).normal(size=(4, 2, 1, 20, 24)).astype("float32")
     >>> scorer = PatchEmbeddingScorer(channels=(4, 8), patch_size=12, max_epochs=1, random_state=0)
     >>> scorer.fit(P).score_samples(P).shape

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
+from skad.nn.gaussian_blur import gaussian_blur
+
 _NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
@@ -29,6 +31,12 @@ class Augmentation(BaseEstimator):
         Standard deviation of the logarithm of a factor, drawn per slice and contrast.
     intensity_shift : float, default=0.0
         Standard deviation of an offset, drawn per slice and contrast, in units of the images.
+    gamma : float, default=0.0
+        Standard deviation of the logarithm of an exponent, drawn per slice and contrast, of the intensities
+        between the darkest and the brightest pixel of the foreground: another tone curve.
+    sharpness : float, default=0.0
+        Largest share of the fine detail (an image minus itself blurred by 1 pixel) that is added or taken
+        away, drawn per slice and contrast; never more is taken away than there is. Scanners differ in it.
 
     References
     ----------
@@ -43,6 +51,8 @@ class Augmentation(BaseEstimator):
         "translation": _NON_NEGATIVE,
         "intensity_scaling": _NON_NEGATIVE,
         "intensity_shift": _NON_NEGATIVE,
+        "gamma": _NON_NEGATIVE,
+        "sharpness": _NON_NEGATIVE,
     }
 
     def __init__(
@@ -54,6 +64,8 @@ class Augmentation(BaseEstimator):
         translation=0.0,
         intensity_scaling=0.0,
         intensity_shift=0.0,
+        gamma=0.0,
+        sharpness=0.0,
     ):
         self.flip = flip
         self.rotation = rotation
@@ -61,6 +73,8 @@ class Augmentation(BaseEstimator):
         self.translation = translation
         self.intensity_scaling = intensity_scaling
         self.intensity_shift = intensity_shift
+        self.gamma = gamma
+        self.sharpness = sharpness
 
     def __call__(self, images, foreground):
         """Change a batch.
@@ -87,6 +101,12 @@ class Augmentation(BaseEstimator):
             mirrored = torch.rand(len(images), device=images.device) < 0.5
             images = torch.where(_match(mirrored, images), images.flip(-1), images)
             foreground = torch.where(_match(mirrored, foreground), foreground.flip(-1), foreground)
+        if self.sharpness:
+            amount = self.sharpness * (2 * torch.rand(_per_contrast(images), device=images.device) - 1)
+            images = images + amount.clamp(min=-1) * _detail(images, foreground)
+        if self.gamma:
+            exponent = (self.gamma * torch.randn(_per_contrast(images), device=images.device)).exp()
+            images = _tone(images, foreground, exponent)
         return self._recolour(images), foreground
 
     def _move(self, images, foreground):
@@ -109,12 +129,36 @@ class Augmentation(BaseEstimator):
         return torch.stack([top, bottom], dim=1)
 
     def _recolour(self, images):
-        shape = (len(images), *[1] * (images.dim() - 4), images.shape[-3], 1, 1)
+        shape = _per_contrast(images)
         if self.intensity_scaling:
             images = images * (self.intensity_scaling * torch.randn(shape, device=images.device)).exp()
         if self.intensity_shift:
             images = images + self.intensity_shift * torch.randn(shape, device=images.device)
         return images
+
+
+def _per_contrast(images):
+    """Shape of a number for every slice and contrast, the same in both images of a pair."""
+    return (len(images), *[1] * (images.dim() - 4), images.shape[-3], 1, 1)
+
+
+def _detail(images, foreground):
+    """Images minus themselves blurred by 1 pixel inside the foreground."""
+    flat, weights = images.flatten(1, -3), foreground.to(images.dtype)
+    share = gaussian_blur(weights, sigma=1.0, radius=3)
+    blurred = gaussian_blur(flat * weights, sigma=1.0, radius=3) / share.clamp(min=1e-6)
+    return torch.where(foreground, flat - blurred, 0).view_as(images)
+
+
+def _tone(images, foreground, exponent):
+    """Intensities to a power; the darkest and brightest of the foreground (of both images of a pair) stay."""
+    pixels = images.flatten(1, -4) if images.dim() > 4 else images[:, None]
+    inside = foreground[:, None]
+    low = torch.where(inside, pixels, torch.inf).amin((1, 3, 4), keepdim=True)
+    high = torch.where(inside, pixels, -torch.inf).amax((1, 3, 4), keepdim=True)
+    span = (high - low).clamp(min=1e-6)
+    toned = low + span * ((pixels - low) / span).clamp(0, 1) ** exponent.view(len(images), 1, -1, 1, 1)
+    return torch.where(inside, toned, pixels).view_as(images)
 
 
 def _uniform(n, like):

@@ -9,7 +9,7 @@ from skad.reconstruction.gmvae import GMVAEReconstructor
 from skad.reconstruction.introvae import IntroVAEReconstructor
 from skad.reconstruction.latent_search import LatentSearchTransformer
 from skad.reconstruction.vae import VAEReconstructor
-from skad.scoring import DAGMMScorer, DeepSVDDScorer, JointDRGMM, SklearnScorer
+from skad.scoring import DAGMMScorer, DeepSVDDScorer, EnsembleScorer, JointDRGMM, SklearnScorer
 from skad.scoring.gaussian_mixture import MixtureScorer
 from skad.scoring.intensity import IntensityScorer
 from skad.scoring.patch_embedding import PatchEmbeddingScorer
@@ -26,6 +26,7 @@ ESTIMATORS = [
     GMVAEReconstructor(channels=(2, 4), n_restoration_steps=3, max_epochs=1, batch_size=3),
     FAnoGANReconstructor(channels=(2, 4), n_latents=3, n_critic=3, max_epochs=1, batch_size=3),
     LatentSearchTransformer(VAEReconstructor(**VAE), n_steps=2),
+    EnsembleScorer([("intensity", IntensityScorer()), ("residual", IntensityScorer(sign=-1, smoothing=0))]),
     JointDRGMM(n_components=2, width=4, max_epochs=1),
     MixtureScorer(n_components=2),
     DAGMMScorer(n_components=2, width=4, max_epochs=1),

@@ -292,3 +292,22 @@ def test_a_radius_that_cannot_be_is_refused(radius):
         Blobs(radius=radius).plant(*_slices())
     with pytest.raises(ValueError, match="n_lesions should be"):
         Blobs(n_lesions=(3, 2)).plant(*_slices())
+
+
+def test_signs_say_in_which_contrasts_lesions_are_brighter_or_darker():
+    images = torch.zeros(200, 3, 24, 24)
+    images[:, :, ::2] = 1.0
+    foreground = torch.ones(200, 1, 24, 24, dtype=torch.bool)
+    planted, mask = Blobs(signs=(-1, 1, 0), texture=0.0, structure=(1.0, 1.0)).plant(images, foreground)
+    core = mask == 1
+    change = ((planted - images) * core).sum((2, 3)) / core.sum((2, 3)).clamp(min=1)
+    change = change[core.flatten(1).any(1)]
+    assert (change[:, 0] < 0).all() and (change[:, 1] > 0).all()
+    assert (change[:, 2] < 0).any() and (change[:, 2] > 0).any()
+
+
+@pytest.mark.parametrize("signs", [(1, 0), (1, 0, 2)])
+def test_signs_are_one_for_each_contrast(signs):
+    images, foreground = _slices(n_contrasts=3)
+    with pytest.raises(ValueError, match="-1, 0 or 1 for each of the 3 contrasts"):
+        Blobs(signs=signs).plant(images, foreground)

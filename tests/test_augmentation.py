@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, gaussian_filter
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skad.augmentation import Augmentation
@@ -59,6 +59,8 @@ def test_images_of_a_pair_change_alike(batch):
         "translation": 0.1,
         "intensity_scaling": 0.3,
         "intensity_shift": 0.5,
+        "gamma": 0.4,
+        "sharpness": 1.5,
     }
     changed, _ = change((pair, foreground), **params)
     assert torch.equal(changed[:, 0], changed[:, 1])
@@ -140,6 +142,40 @@ def test_shifts_are_normal_in_units_of_the_images():
     torch.testing.assert_close(changed.std(), torch.tensor(0.5), atol=0.02, rtol=0)
 
 
+def _drawn(monkeypatch, name, value):
+    """Every draw of a kind is this number."""
+    monkeypatch.setattr(torch, name, lambda shape, device=None: torch.full(shape, float(value)))
+
+
+@pytest.mark.parametrize(("drawn", "amount"), [(1.0, 1.5), (0.75, 0.75), (0.0, -1.0)])
+def test_sharpness_adds_or_takes_away_what_a_gaussian_blur_removes(monkeypatch, batch, drawn, amount):
+    images, foreground = batch
+    _drawn(monkeypatch, "rand", drawn)
+    changed, _ = change(batch, sharpness=1.5, **STILL)
+    for i, c in np.ndindex(images.shape[:2]):
+        inside = foreground[i, 0].numpy().astype(float)
+        image = images[i, c].numpy().astype(float)
+        blurred = gaussian_filter(image * inside, 1.0, mode="constant", truncate=3.0)
+        blurred = blurred / np.maximum(gaussian_filter(inside, 1.0, mode="constant", truncate=3.0), 1e-9)
+        expected = np.where(inside > 0, image + amount * (image - blurred), image)
+        np.testing.assert_allclose(changed[i, c], expected, atol=1e-4)
+
+
+def test_gamma_raises_the_foreground_to_a_power_between_its_ends(monkeypatch, batch):
+    images, foreground = batch
+    _drawn(monkeypatch, "randn", 1.0)
+    changed, _ = change(batch, gamma=0.5, **STILL)
+    for i, c in np.ndindex(images.shape[:2]):
+        inside = foreground[i, 0]
+        if not inside.any():
+            continue
+        values = images[i, c][inside].double()
+        low, high = values.min(), values.max()
+        expected = low + (high - low) * ((values - low) / (high - low)) ** np.exp(0.5)
+        torch.testing.assert_close(changed[i, c][inside].double(), expected, atol=1e-4, rtol=0)
+        assert torch.equal(changed[i, c][~inside], images[i, c][~inside])
+
+
 def test_rotation_is_uniform_between_its_ends(monkeypatch):
     angles = []
     monkeypatch.setattr(torch, "deg2rad", lambda angle: angles.append(angle) or torch.zeros_like(angle))
@@ -162,7 +198,7 @@ def test_input_is_not_written(batch):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"rotation": -1}, {"scaling": 1.0}, {"flip": "yes"}, {"intensity_shift": None}]
+    "bad", [{"rotation": -1}, {"scaling": 1.0}, {"flip": "yes"}, {"intensity_shift": None}, {"gamma": -1}]
 )
 def test_parameters_outside_their_domain_are_refused(batch, bad):
     with pytest.raises(InvalidParameterError, match=f"'{next(iter(bad))}' parameter of Augmentation"):

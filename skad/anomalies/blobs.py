@@ -25,6 +25,9 @@ class Blobs(BaseEstimator):
         small lesions such as plaques and metastases.
     shift : (float, float), default=(0.4, 3.0)
         Size of the largest shift among the contrasts; the others are smaller, each of either sign.
+    signs : None or sequence of {-1, 0, 1}, default=None
+        Per contrast: only darker, either, only brighter lesions. None is either in all. What is known of a
+        disease without having seen one, such as "bright on FLAIR", goes here.
     structure : (float, float), default=(0.2, 1.0)
         Fraction of the tissue's own structure that is left.
     texture : float, default=0.4
@@ -41,6 +44,7 @@ class Blobs(BaseEstimator):
         "n_lesions": [tuple, list],
         "radius": [tuple, list],
         "shift": [tuple, list],
+        "signs": [tuple, list, None],
         "structure": [tuple, list],
         "texture": [Interval(Real, 0, None, closed="left")],
         "warp": [Interval(Real, 0, None, closed="left")],
@@ -52,6 +56,7 @@ class Blobs(BaseEstimator):
         n_lesions=(1, 2),
         radius=(3.0, 24.0),
         shift=(0.4, 3.0),
+        signs=None,
         structure=(0.2, 1.0),
         texture=0.4,
         warp=0.25,
@@ -59,6 +64,7 @@ class Blobs(BaseEstimator):
         self.n_lesions = n_lesions
         self.radius = radius
         self.shift = shift
+        self.signs = signs
         self.structure = structure
         self.texture = texture
         self.warp = warp
@@ -84,6 +90,7 @@ class Blobs(BaseEstimator):
             raise ValueError(
                 f"n_lesions should be (fewest, most) with 0 <= fewest <= most, got {self.n_lesions}."
             )
+        self._check_signs(images.shape[1])
         counts = torch.randint(fewest, most + 1, (len(images),), device=images.device)
         spread = foreground_spread(images, foreground)
         mask = torch.zeros_like(images[:, :1])
@@ -93,6 +100,14 @@ class Blobs(BaseEstimator):
             images = torch.lerp(images, self._lesion(images, soft, shape.frame, spread), soft)
             mask = torch.maximum(mask, soft)
         return images, mask
+
+    def _check_signs(self, n_contrasts):
+        if self.signs is None:
+            return
+        if len(self.signs) != n_contrasts or not set(self.signs) <= {-1, 0, 1}:
+            raise ValueError(
+                f"signs should be -1, 0 or 1 for each of the {n_contrasts} contrasts, got {self.signs}."
+            )
 
     def _lesion(self, images, mask, frame, spread):
         n, n_contrasts, device = *images.shape[:2], images.device
@@ -105,6 +120,9 @@ class Blobs(BaseEstimator):
     def _shifts(self, n, n_contrasts, device):
         direction = uniform((n, n_contrasts), -1.0, 1.0, device=device)
         direction = direction / direction.abs().amax(dim=1, keepdim=True)
+        if self.signs is not None:
+            signs = torch.as_tensor(self.signs, dtype=direction.dtype, device=device)
+            direction = torch.where(signs == 0, direction, signs * direction.abs())
         return (direction * uniform(n, *self.shift, device=device)[:, None])[:, :, None, None]
 
 

@@ -9,7 +9,7 @@ import skad.anomalies
 import skad.reconstruction
 import skad.scoring
 from skad.augmentation import Augmentation
-from skad.benchmark.names import check_name
+from skad.utils.names import check_name
 
 ESTIMATORS = {
     name: getattr(module, name) for module in (skad.reconstruction, skad.scoring) for name in module.__all__
@@ -60,7 +60,7 @@ def complete(table, budget):
     ----------
     table : dict
         ``class`` and parameters; values may be tables (and lists of tables) of the same kind, or
-        ``{"reference": name}`` for a fitted reference.
+        ``{"reference": name}`` and ``{"method": name}`` for what is fitted already.
     budget : dict
         Parameters of every estimator of skad.
 
@@ -84,10 +84,10 @@ def complete(table, budget):
     return {"class": table["class"], **{k: _complete_value(v, budget) for k, v in (shared | own).items()}}
 
 
-def build(table, *, seed, references=None):
+def build(table, *, seed, fitted=None):
     """The unfitted estimator of a completed table; every part with a ``random_state`` gets the seed."""
     cls = find_class(table["class"])
-    values = {k: _build_value(v, seed, references or {}) for k, v in table.items() if k != "class"}
+    values = {k: _build_value(v, seed, fitted or {}) for k, v in table.items() if k != "class"}
     if "random_state" in (_parameters(cls) or ()):
         values.setdefault("random_state", seed)
     try:
@@ -96,12 +96,16 @@ def build(table, *, seed, references=None):
         raise ValueError(f"{table['class']} cannot be made: {error}.") from error
 
 
-def references_in(value):
-    """Names of the fitted references that a table asks for."""
-    if isinstance(value, dict) and set(value) == {"reference"}:
-        return {value["reference"]}
+def fitted_in(value):
+    """Names of the references and methods that a table asks for fitted."""
+    if _is_fitted(value):
+        return set(value.values())
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return set().union(*(references_in(part) for part in parts))
+    return set().union(*(fitted_in(part) for part in parts))
+
+
+def _is_fitted(value):
+    return isinstance(value, dict) and set(value) in ({"reference"}, {"method"})
 
 
 def _parameters(cls):
@@ -116,11 +120,11 @@ def _complete_value(value, budget):
     return complete(value, budget) if isinstance(value, dict) and "class" in value else value
 
 
-def _build_value(value, seed, references):
+def _build_value(value, seed, fitted):
     if isinstance(value, list):
-        return [_build_value(part, seed, references) for part in value]
+        return [_build_value(part, seed, fitted) for part in value]
     if isinstance(value, dict) and "class" in value:
-        return build(value, seed=seed, references=references)
-    if isinstance(value, dict) and set(value) == {"reference"}:
-        return FrozenEstimator(references[value["reference"]])
+        return build(value, seed=seed, fitted=fitted)
+    if _is_fitted(value):
+        return FrozenEstimator(fitted[next(iter(value.values()))])
     return None if value == "None" else value  # TOML has no null

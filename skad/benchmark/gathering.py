@@ -42,10 +42,10 @@ def status(layout, step):
         return f"stopped: {cost['stopped']}"
     if cost["collapsed"]:
         return f"collapsed: {cost['collapsed']}"
-    for name, reference in layout.needed(step).items():
-        found = status(layout, reference)
+    for name, needed in layout.needed(step).items():
+        found = status(layout, needed)
         if found != "ok":
-            return found.replace(": ", f": its reference {name}, ", 1)
+            return found.replace(": ", f": {name}, which it needs, ", 1)
     return "ok"
 
 

@@ -87,6 +87,6 @@ def _collect(part, modules, seen):
     seen.add(id(part))
     if isinstance(part, Module):
         modules.append(part)
-    elif isinstance(part, BaseEstimator):
-        for value in vars(part).values():
+    elif isinstance(part, (BaseEstimator, list, tuple)):
+        for value in vars(part).values() if isinstance(part, BaseEstimator) else part:
             _collect(value, modules, seen)

@@ -40,8 +40,9 @@ class Layout:
         return (self.study.methods if step.is_method else self.study.references)[step.name]
 
     def needed(self, step):
-        """The references that a step needs, by name."""
-        return {name: Step(step.cohort, name, step.seed) for name in self.component(step).needs}
+        """The references and methods that a step needs, by name."""
+        methods = self.study.methods
+        return {n: Step(step.cohort, n, step.seed, n in methods) for n in self.component(step).needs}
 
     def cohort_folder(self, cohort):
         """The folder of a cohort's slices."""

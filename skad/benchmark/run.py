@@ -4,12 +4,12 @@ from joblib import Parallel, delayed
 
 from skad.benchmark.gathering import gather
 from skad.benchmark.layout import Layout, Step, cost_of, is_done, mark_done
-from skad.benchmark.names import check_name
 from skad.benchmark.process import in_own_process
 from skad.benchmark.slices import write_cohort
 from skad.benchmark.stages import fit_reference, score_method
 from skad.mixture import SingularCovarianceError
 from skad.training import DivergenceError
+from skad.utils.names import check_name
 
 _ENDS = (SingularCovarianceError, DivergenceError)  # a training's own end, the same in every repetition
 
@@ -54,15 +54,14 @@ def run_study(study, out, *, jobs=1, only=None, tell=print):
 
 
 def _waves(layout, runs):
-    """Steps in groups, of which each needs only those before it: references, then methods."""
-    needed, todo = {}, list(runs)
+    """Steps in groups, of which each needs only those before it."""
+    steps, todo = dict.fromkeys(runs), list(runs)
     while todo:
-        references = layout.needed(todo.pop()).values()
-        needed |= dict.fromkeys(references)
-        todo += references
+        needed = layout.needed(todo.pop()).values()
+        steps |= dict.fromkeys(needed)
+        todo += needed
     for names in layout.study.waves():
-        yield sorted((step for step in needed if step.name in names), key=str)
-    yield runs
+        yield sorted((step for step in steps if step.name in names), key=str)
 
 
 def _prepare(layout, cohort, tell):
@@ -104,9 +103,9 @@ def _work(layout, step):
     needed = {name: layout.folder(each) for name, each in layout.needed(step).items()}
     for name, path in needed.items():
         if not is_done(path):
-            raise ValueError(f"its reference {name!r} failed.")
+            raise ValueError(f"{name!r}, which it needs, failed.")
         if "stopped" in (cost := cost_of(path)):
-            return {"stopped": f"its reference {name}, {cost['stopped']}"}
+            return {"stopped": f"{name}, which it needs, {cost['stopped']}"}
     folder = layout.folder(step)
     folder.mkdir(parents=True, exist_ok=True)
     arguments = (layout.component(step), step.seed, layout.cohort_folder(step.cohort), needed, folder)

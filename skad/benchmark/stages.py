@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import torch
 
-from skad.benchmark.components import references_in
+from skad.benchmark.components import fitted_in
 from skad.benchmark.guards import count_parameters, why_collapsed
 from skad.benchmark.results import chosen_threshold, curve_rows, score_fold, write_rows
 from skad.benchmark.slices import CohortSlices
@@ -16,7 +16,7 @@ from skad.reconstruction.collapse import CollapseWarning
 from skad.training import checkpoint_in
 
 _BLOCK = 256  # slices whose references are made at a time
-REFERENCE = "reference.skad"
+FITTED = "fitted.skad"
 
 
 def fit_reference(component, seed, cohort, needed, folder):
@@ -29,7 +29,7 @@ def fit_reference(component, seed, cohort, needed, folder):
     cohort : pathlib.Path
         Folder of the slices.
     needed : dict of str to pathlib.Path
-        Folders of the references that it needs.
+        Folders of the references and methods that it needs.
     folder : pathlib.Path
         For what it writes.
 
@@ -44,7 +44,7 @@ def fit_reference(component, seed, cohort, needed, folder):
         start = time.perf_counter()
         _write_pairs(estimator, _inputs(component, slices, needed, fold), folder / f"{fold}.npy")
         cost["score_seconds"][fold] = time.perf_counter() - start
-    save(estimator, folder / REFERENCE)
+    save(estimator, folder / FITTED)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
 
@@ -80,6 +80,7 @@ def score_method(component, seed, cohort, needed, folder, step):
             tables.setdefault(name, []).extend(rows)
     for name, rows in tables.items():
         write_rows(rows, folder / f"{name}.csv")
+    save(estimator, folder / FITTED)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
 
@@ -94,8 +95,8 @@ def _fit(component, seed, slices, needed, folder):
     """The fitted estimator and what it cost; the losses are written even when training stops on the way."""
     checkpoints = folder / "checkpoints"
     resumed = checkpoints.exists()
-    references = {name: load(needed[name] / REFERENCE) for name in references_in(component.table)}
-    estimator = component.build(seed, references)
+    fitted = {name: load(needed[name] / FITTED) for name in fitted_in(component.table)}
+    estimator = component.build(seed, fitted)
     X = _inputs(component, slices, needed, "train")
     with warnings.catch_warnings(record=True) as caught, checkpoint_in(checkpoints):
         warnings.simplefilter("always")

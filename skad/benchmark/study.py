@@ -5,11 +5,11 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skad.benchmark.components import ESTIMATORS, build, complete, references_in
+from skad.benchmark.components import ESTIMATORS, build, complete, fitted_in
 from skad.benchmark.folds import FOLDS, check_folds
-from skad.benchmark.names import check_keys, check_name
 from skad.datasets import load, load_bids, load_brats, load_folder, load_isles, make_phantom
 from skad.preprocessing import VolumePreprocessor
+from skad.utils.names import check_keys, check_name
 
 LOADERS = {
     "phantom": make_phantom,
@@ -68,12 +68,12 @@ class Component:
 
     @property
     def needs(self):
-        """Names of the references that have to be there first."""
-        return sorted(references_in(self.table) | ({self.reference} if self.reference else set()))
+        """Names of the references and methods that have to be there first."""
+        return sorted(fitted_in(self.table) | ({self.reference} if self.reference else set()))
 
-    def build(self, seed, references=None):
+    def build(self, seed, fitted=None):
         """The unfitted estimator."""
-        return build(self.table, seed=seed, references=references)
+        return build(self.table, seed=seed, fitted=fitted)
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class Study:
         return [name for name, other in self.cohorts.items() if other.trained_on == cohort]
 
     def waves(self):
-        """Names of the references, in groups of which each needs only those before it."""
-        done, left = [], dict(self.references)
+        """Names of references and methods, in groups of which each needs only those before it."""
+        done, left = [], self.references | self.methods
         while left:
             ready = [name for name, component in left.items() if not set(component.needs) & set(left)]
             if not ready:
-                raise ValueError(f"References {', '.join(left)} need each other: break the circle.")
+                raise ValueError(f"{', '.join(left)} need each other: break the circle.")
             done.append(ready)
             left = {name: c for name, c in left.items() if name not in ready}
         return done
@@ -175,7 +175,7 @@ def _component(name, table, budget, seeds):
         component = Component(
             complete(own, budget), table.get("reference"), _seeds(table.get("seeds", list(seeds)))
         )
-        if not references_in(component.table):
+        if not fitted_in(component.table):
             component.build(0)._validate_params()
     except ValueError as error:
         raise ValueError(f"{name!r}: {error}") from error
@@ -183,11 +183,17 @@ def _component(name, table, budget, seeds):
 
 
 def _check_links(study):
-    for name, component in (study.references | study.methods).items():
+    components = study.references | study.methods
+    if both := set(study.references) & set(study.methods):
+        raise ValueError(f"{min(both)!r} names a reference and a method: call one of them otherwise.")
+    for name, component in components.items():
         for needed in component.needs:
-            check_name(needed, study.references, f"reference for {name!r},")
-            if not set(component.seeds) <= set(study.references[needed].seeds):
-                raise ValueError(f"{name!r} has seeds that its reference {needed!r} has not.")
+            known = study.references if needed == component.reference else components
+            other = known[check_name(needed, known, f"reference or method for {name!r},")]
+            if not set(component.seeds) <= set(other.seeds):
+                raise ValueError(f"{name!r} has seeds that {needed!r}, which it needs, has not.")
+            if other.reference not in (None, component.reference):
+                raise ValueError(f"{name!r} should have the reference {other.reference!r} of {needed!r}.")
     for name, component in study.references.items():
         if component.reference:
             raise ValueError(f"The reference {name!r} should be made from images, without a reference key.")

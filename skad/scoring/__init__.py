@@ -2,6 +2,7 @@
 
 from skad.scoring.dagmm import DAGMMScorer
 from skad.scoring.deep_svdd import DeepSVDDScorer
+from skad.scoring.ensemble import EnsembleScorer
 from skad.scoring.gaussian_mixture import MixtureScorer
 from skad.scoring.intensity import IntensityScorer
 from skad.scoring.joint_drgmm import JointDRGMM
@@ -13,6 +14,7 @@ from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer
 __all__ = [
     "DAGMMScorer",
     "DeepSVDDScorer",
+    "EnsembleScorer",
     "IntensityScorer",
     "JointDRGMM",
     "MixtureScorer",

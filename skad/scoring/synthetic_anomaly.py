@@ -50,6 +50,8 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     ----------
     families : "auto" or sequence of families of :mod:`skad.anomalies`, default="auto"
         What is planted; each slice gets one family. "auto" is ``(Blobs(),)``.
+    use_reference : bool, default=True
+        Whether the reference of pairs joins; False looks at their image only.
     clean_share : float, default=0.15
         Share of the training slices that are left without a lesion.
     width : int, default=16
@@ -107,6 +109,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     _accepts = "both"
     _parameter_constraints = {
         "families": [StrOptions({"auto"}), tuple, list],
+        "use_reference": ["boolean"],
         "clean_share": [Interval(Real, 0, 1, closed="left")],
         "width": [Interval(Integral, 1, None, closed="left")],
         "depth": [Interval(Integral, 0, None, closed="left")],
@@ -121,6 +124,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self,
         *,
         families="auto",
+        use_reference=True,
         clean_share=0.15,
         width=16,
         depth=4,
@@ -139,6 +143,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         warm_start=False,
     ):
         self.families = families
+        self.use_reference = use_reference
         self.clean_share = clean_share
         self.width = width
         self.depth = depth
@@ -171,7 +176,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         -------
         self
         """
-        X = self._check_fit_input(X)
+        X = self._looked_at(self._check_fit_input(X))
         plant = partial(plant_families, self._families(), clean_share=self.clean_share)
         n_inputs = self.n_contrasts_in_ * (X.ndim - 3)
         with seeded(self.random_state):
@@ -220,8 +225,11 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     def _features(self, X):
         return map_slices(self, lambda images, foreground: self.module_.features(_as_channels(images)), X)
 
+    def _looked_at(self, X):
+        return X if self.use_reference or X.ndim == 4 else X[:, 0]
+
     def _check_score_input(self, X):
-        X = super()._check_score_input(X)
+        X = self._looked_at(super()._check_score_input(X))
         n_inputs = self.n_contrasts_in_ * (X.ndim - 3)
         if n_inputs != self.module_.n_inputs:
             fitted, given = ("pairs", "images") if X.ndim == 4 else ("images", "pairs")

@@ -32,7 +32,7 @@ class ConstantScorer(PixelScorerMixin, BaseEstimator):
 class DeadComponent(Component):
     """Builds the constant score."""
 
-    def build(self, seed, references=None):
+    def build(self, seed, fitted=None):
         return ConstantScorer()
 
 
@@ -46,7 +46,7 @@ class SingularScorer(ConstantScorer):
 class SingularComponent(Component):
     """Builds the scorer whose training ends."""
 
-    def build(self, seed, references=None):
+    def build(self, seed, fitted=None):
         return SingularScorer()
 
 
@@ -68,6 +68,6 @@ class KilledComponent(Component):
 
     markers: Path = Path()
 
-    def build(self, seed, references=None):
+    def build(self, seed, fitted=None):
         marker = self.markers / f"killed-{seed}"
-        return super().build(seed, references).set_params(callbacks=[KilledOnce(marker)])
+        return super().build(seed, fitted).set_params(callbacks=[KilledOnce(marker)])

@@ -23,6 +23,7 @@ from skad.scoring import IntensityScorer, ResidualScorer
 from .parts import KilledComponent
 
 FOLDS = ("validation", "test", "strokes")
+METHODS = ("mixture", "density", "residual", "both")
 
 
 @pytest.fixture
@@ -42,12 +43,12 @@ def rows_of(rows, **wanted):
 def test_there_is_a_row_for_every_method_seed_and_patient(results, slices):
     expected = {
         (name, seed, fold, patient)
-        for name, seed, fold in product(["mixture", "density", "residual"], [0, 1], FOLDS)
+        for name, seed, fold in product(METHODS, [0, 1], FOLDS)
         for patient in slices.patients(fold)
     }
     found = [(r["method"], r["seed"], r["fold"], r["patient"]) for r in results["patients"]]
     assert len(found) == len(set(found))
-    assert {row for row in found if row[0] in ("mixture", "density", "residual")} == expected
+    assert {row for row in found if row[0] in METHODS} == expected
 
 
 def test_only_normal_slices_of_training_patients_are_learnt_from(slices):
@@ -84,13 +85,25 @@ def test_scores_are_those_of_the_metrics(results, slices, fold):
 def test_a_method_is_given_the_pairs_of_its_reference(finished, results, slices):
     layout = Layout(*finished)
     folder = layout.folder(Step("brains", "translation", 1))
-    reference = load(folder / "reference.skad")
+    reference = load(folder / "fitted.skad")
     pairs = {fold: reference.transform(slices.X(fold)) for fold in ("train", "test")}
     np.testing.assert_array_equal(np.load(folder / "test.npy"), pairs["test"])
     scorer = ResidualScorer(contrasts=[1]).fit(pairs["train"])
     (row,) = rows_of(results["pooled"], method="residual", seed=1, fold="test", label="any")
     anomaly = -scorer.score_samples(pairs["test"])
     assert row["roc_auc"] == foreground_roc_auc_score(slices.y("test"), anomaly)
+
+
+def test_an_ensemble_uses_the_methods_that_are_fitted_already(finished, results, slices):
+    layout = Layout(*finished)
+    ensemble = load(layout.folder(Step("brains", "both", 1, True)) / "fitted.skad")
+    pairs = np.load(layout.folder(Step("brains", "translation", 1)) / "test.npy")
+    for member, name, X in zip(ensemble.scorers_, ("density", "residual"), (pairs[:, 0], pairs), strict=True):
+        alone = load(layout.folder(Step("brains", name, 1, True)) / "fitted.skad")
+        np.testing.assert_array_equal(member.score_samples(X), alone.score_samples(X))
+    (cost,) = rows_of(results["costs"], method="both", seed=1)
+    (density,) = rows_of(results["costs"], method="density", seed=1)
+    assert cost["minutes"] > density["minutes"] and cost["parameters"] > density["parameters"]
 
 
 def test_a_shared_reference_counts_in_the_cost_of_its_users(finished, results):
@@ -119,18 +132,20 @@ def test_a_killed_training_resumes_to_the_same_tables(finished, tmp_path):
     killed = KilledComponent(**vars(study.methods["density"]), markers=tmp_path)
     study = dataclasses.replace(study, methods=study.methods | {"density": killed})
     errors = run_study(study, tmp_path / "out", jobs=1, tell=lambda line: None)
-    assert sorted(errors) == ["density, seed 0, on brains", "density, seed 1, on brains"]
-    assert all(isinstance(error, ChildProcessError) for error in errors.values())
+    names = [f"{name}, seed {seed}, on brains" for name in ("both", "density") for seed in (0, 1)]
+    assert sorted(errors) == names
+    assert all(isinstance(errors[name], ChildProcessError) for name in names[2:])
+    assert all("'density', which it needs, failed" in str(errors[name]) for name in names[:2])
     status = rows_of(read_rows(tmp_path / "out" / "runs.csv"), method="density")
     assert all(row["status"].startswith("failed: its process ended with code -9") for row in status)
 
     told = []
     assert run_study(study, tmp_path / "out", tell=told.append) == {}
-    assert sorted(told) == ["density, seed 0, on brains: done", "density, seed 1, on brains: done"]
+    assert sorted(told) == [f"{name}: done" for name in names]
     for name in TABLES:
         assert (tmp_path / "out" / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes(), name
     costs = read_rows(tmp_path / "out" / "costs.csv")
-    assert {r["method"] for r in costs if r["resumed"]} == {"density"}
+    assert {r["method"] for r in costs if r["resumed"]} == {"both", "density"}
 
 
 def test_another_setting_is_another_folder(finished, table):

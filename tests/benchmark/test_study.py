@@ -28,7 +28,14 @@ def _set(table, path, value):
         (["methods", "residual", "reference"], "translatoin", "'residual', .*did you mean translation"),
         (["methods", "density", "augmentation"], {"class": "os.path"}, "should come from sklearn, pyod"),
         (["methods", "density", "augmentation"], {"class": "sklearn.no.X"}, "cannot be imported"),
-        (["references", "translation", "seeds"], [0], "'residual' has seeds that its reference"),
+        (["references", "translation", "seeds"], [0], "'residual' has seeds that 'translation', .* has not"),
+        (
+            ["methods", "both", "reference"],
+            None,
+            "'both' should have the reference 'translation' of 'residual'",
+        ),
+        (["methods", "both", "scorers"], [["a", {"method": "densty"}]], "'densty': did you mean density"),
+        (["methods", "translation"], {"class": "MixtureScorer"}, "names a reference and a method"),
         (["references", "translation", "reference"], "translation", "from images, without a reference"),
         (["budget", "max_epoch"], 3, "for the budget, 'max_epoch': did you mean max_epochs"),
         (["preprocessing", "siez"], [8, 8], "of preprocessing 'siez': did you mean size"),
@@ -41,7 +48,7 @@ def _set(table, path, value):
         (["cohorts", "strokes", "trained_on"], "brain", "trained_on, 'brain': did you mean brains"),
         (["seeds"], [-1], "seeds should be a list of integers of at least 0"),
         (["compared_with"], "mixtrue", "compared_with, 'mixtrue': did you mean mixture"),
-        (["singularity"], ["x"], "for the figure singularity, 'x': there are FLAIR, density"),
+        (["singularity"], ["x"], "for the figure singularity, 'x': there are FLAIR, both, density"),
         (["methods"], {}, "methods should hold at least one table"),
     ],
 )
@@ -64,7 +71,10 @@ def test_a_reference_comes_after_those_it_needs(table):
         "search": {"class": "LatentSearchTransformer", "reconstructor": {"reference": "translation"}},
         **table["references"],
     }
-    assert parse_study(table).waves() == [["translation"], ["search"]]
+    assert parse_study(table).waves()[:2] == [
+        ["translation", "FLAIR", "mixture", "density"],
+        ["search", "residual"],
+    ]
 
 
 def test_the_budget_fills_what_a_table_leaves_open(table):
@@ -87,7 +97,7 @@ def test_a_table_inside_a_table_is_an_estimator_and_none_can_be_said():
 def test_a_fitted_reference_is_put_in_frozen():
     fitted = JointDRGMM()
     part = {"class": "LatentSearchTransformer", "reconstructor": {"reference": "introvae"}}
-    search = build(part, seed=0, references={"introvae": fitted})
+    search = build(part, seed=0, fitted={"introvae": fitted})
     assert isinstance(search.reconstructor, FrozenEstimator) and search.reconstructor.estimator is fitted
 
 

@@ -1,0 +1,161 @@
+"""Several scorers as one: Fisher's combination of the p-values of a pixel among normal ones."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import _BaseComposition
+
+from skad.base import PixelScorerMixin, takes_pairs
+
+_SAMPLE = 256  # slices whose pixels are the normal ones
+_RAREST = 1e-4  # p-values below this are extrapolated
+_N_KNOTS = 65
+
+
+class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
+    r"""Score of a pixel: how rare several scorers together find it among normal ones, :math:`\sum_k w_k \log p_k`.
+
+    :math:`p_k` is the share of the training foreground that scorer k finds at least as abnormal. The scorers'
+    units cancel, and one that is sure outweighs several that see nothing.
+
+    Parameters
+    ----------
+    scorers : list of (str, scorer)
+        Names and unfitted scorers; clones are fitted. A fitted one wrapped in
+        :class:`sklearn.frozen.FrozenEstimator` is used as it is. Scorers that take images only are given the
+        images of pairs.
+    weights : sequence of float or None, default=None
+        Of the scorers, relative to each other; None weighs all alike.
+    contamination : float, default=0.01
+        Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
+
+    Attributes
+    ----------
+    scorers_ : list of fitted scorers
+    knots_ : ndarray of shape (n_scorers, n_knots)
+        Each scorer's abnormality where :math:`-\log p` is 0 ... 9.2, in growing steps.
+    tail_ : ndarray of shape (n_scorers,)
+        Mean excess over the last knot.
+    offset_ : float
+    background_, n_contrasts_in_
+
+    Notes
+    -----
+    We. Beyond one normal pixel in 10,000 there are too few to count: from there on the tail is taken as
+    exponential, :math:`-\log p` rising by 1 per mean excess. The sum is a ranking and no p-value itself, since
+    scorers of one pixel are not independent. Parameters of members are reached by name, as in
+    :class:`sklearn.ensemble.VotingRegressor`.
+
+    References
+    ----------
+    Fisher, Statistical Methods for Research Workers, 4th edition 1932, section 21.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.scoring import EnsembleScorer, IntensityScorer
+    >>> X = np.random.default_rng(0).normal(size=(4, 2, 12, 16)).astype("float32")
+    >>> members = [(f"contrast{i}", IntensityScorer(contrast=i)) for i in range(2)]
+    >>> EnsembleScorer(members).fit(X).score_samples(X).shape
+    (4, 12, 16)
+    """
+
+    _accepts = "both"
+    _parameter_constraints = {
+        "scorers": [list, tuple],
+        "weights": ["array-like", None],
+        "contamination": [Interval(Real, 0, 0.5, closed="both")],
+    }
+
+    def __init__(self, scorers, *, weights=None, contamination=0.01):
+        self.scorers = scorers
+        self.weights = weights
+        self.contamination = contamination
+
+    def get_params(self, deep=True):
+        """Parameters of the ensemble and, with ``deep``, of its members by name."""
+        return self._get_params("scorers", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters of the ensemble, of its members (``name__parameter``), or a member (``name``)."""
+        return self._set_params("scorers", **params)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit a clone of every scorer on the same normal slices.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_contrasts, height, width)
+            Normal slices, or pairs (n_samples, 2, n_contrasts, height, width) from a reconstructor. NaN
+            background.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            No scorer, names that are no names or not unique, or not one weight for each.
+        """
+        self._check_members()
+        X = self._check_fit_input(X)
+        visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+        normal = np.asarray(X[visible[:: -(-len(visible) // _SAMPLE)]])
+        self.scorers_ = [clone(scorer).fit(_seen_by(scorer, X), y) for _, scorer in self.scorers]
+        self.knots_, self.tail_ = _tails([self._abnormality(scorer, normal) for scorer in self.scorers_])
+        return self._fit_offset(X)
+
+    def _check_members(self):
+        if not self.scorers:
+            raise ValueError("scorers should hold at least one (name, scorer), got none.")
+        names, scorers = zip(*self.scorers, strict=True)
+        self._validate_names(names)
+        for scorer in scorers:
+            if not hasattr(scorer, "score_samples"):
+                raise ValueError(f"scorers should be scorers of skad, got {scorer!r}.")
+        if self.weights is not None and len(self.weights) != len(names):
+            raise ValueError(f"weights should be one for each of {len(names)} scorers, got {self.weights}.")
+
+    def _score(self, X):
+        return np.average(self._features(X), axis=1, weights=self.weights)
+
+    def _features(self, X):
+        members = zip(self.scorers_, self.knots_, self.tail_, strict=True)
+        return np.stack([_log_p(self._abnormality(s, X), knots, tail) for s, knots, tail in members], axis=1)
+
+    @staticmethod
+    def _abnormality(scorer, X):
+        return -scorer.score_samples(_seen_by(scorer, X))
+
+
+def _seen_by(scorer, X):
+    """Pairs for a scorer that takes them, else the images."""
+    return X if X.ndim == 4 or takes_pairs(scorer) else X[:, 0]
+
+
+def _levels():
+    """-log p of the knots: dense where normal pixels are, every 0.3 at the rarest."""
+    return -np.log(_RAREST) * np.linspace(0, 1, _N_KNOTS) ** 2
+
+
+def _tails(maps):
+    """Knots and mean excess of each normal map."""
+    knots, tails = [], []
+    for abnormality in maps:
+        abnormality = abnormality[~np.isnan(abnormality)]
+        quantiles = np.quantile(abnormality, 1 - np.exp(-_levels()))
+        excess = abnormality[abnormality > quantiles[-1]] - quantiles[-1]
+        knots.append(quantiles)
+        tails.append(excess.mean() if len(excess) else np.inf)
+    return np.array(knots), np.array(tails)
+
+
+def _log_p(abnormality, knots, tail):
+    """Logarithm of the share of normal pixels that are at least as abnormal; NaN where there is no pixel."""
+    beyond = np.maximum(abnormality - knots[-1], 0) / tail
+    return -(np.interp(abnormality, knots, _levels()) + beyond).astype(np.float32)

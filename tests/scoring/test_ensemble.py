@@ -1,0 +1,89 @@
+"""Fisher's combination, recomputed from ranks; members by name; what a member is shown."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+
+from skad.scoring import EnsembleScorer, IntensityScorer, ResidualScorer
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(5, 2, 60, 70)).astype(np.float32)
+X[:, :, :2, :3] = np.nan
+NEW = rng.normal(size=(3, 2, 6, 7)).astype(np.float32)
+BRIGHT = IntensityScorer(contrast=0, smoothing=0)
+DARK = IntensityScorer(contrast=1, sign=-1, smoothing=0)
+
+
+def log_share(abnormality, normal):
+    """Logarithm of the share of normal pixels that are at least as abnormal, counted."""
+    normal = normal[~np.isnan(normal)]
+    return np.log((normal >= abnormality[..., None]).mean(axis=-1))
+
+
+@pytest.mark.parametrize(("weights", "shares"), [(None, (0.5, 0.5)), ([3, 1], (0.75, 0.25))])
+def test_score_is_the_mean_logarithm_of_the_shares_of_more_abnormal_normal_pixels(weights, shares):
+    ensemble = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)], weights=weights).fit(X)
+    expected = shares[0] * log_share(NEW[:, 0], X[:, 0]) + shares[1] * log_share(-NEW[:, 1], -X[:, 1])
+    assert_allclose(ensemble.score_samples(NEW), expected, atol=0.03)
+
+
+def test_the_units_of_members_cancel():
+    bright = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)])
+    scaled = np.array([1000.0, 0.01], dtype=np.float32)[:, None, None]
+    assert_allclose(
+        bright.fit(X * scaled).score_samples(NEW * scaled), bright.fit(X).score_samples(NEW), atol=1e-3
+    )
+
+
+def test_the_tail_goes_on_as_that_of_an_exponential_distribution():
+    normal = rng.exponential(scale=2.0, size=(40, 1, 80, 80)).astype(np.float32)
+    far = np.full((1, 1, 1, 2), [30.0, 60.0], dtype=np.float32)
+    log_p = EnsembleScorer([("bright", BRIGHT)]).fit(normal).score_samples(far)
+    assert_allclose(log_p[0, 0], stats.expon(scale=2.0).logsf([30.0, 60.0]), rtol=0.35)
+    assert log_p[0, 0, 1] < log_p[0, 0, 0]
+
+
+def test_members_that_take_images_are_shown_the_images_of_pairs():
+    pairs = np.stack([X, 0.5 * X], axis=1)
+    members = [("bright", BRIGHT), ("residual", ResidualScorer(sign=1, contrasts=[1]))]
+    ensemble = EnsembleScorer(members).fit(pairs)
+    expected = (log_share(NEW[:, 0], X[:, 0]) + log_share(0.5 * NEW[:, 1], 0.5 * X[:, 1])) / 2
+    assert_allclose(ensemble.score_samples(np.stack([NEW, 0.5 * NEW], axis=1)), expected, atol=0.03)
+
+
+def test_a_frozen_member_is_used_as_it_was_fitted():
+    fitted = clone(BRIGHT).fit(X)
+    member = EnsembleScorer([("fitted", FrozenEstimator(fitted))]).fit(NEW).scorers_[0]
+    assert member.estimator is fitted
+
+
+def test_a_member_that_says_one_thing_everywhere_changes_no_order():
+    flat = np.concatenate([X[:, :1], np.where(np.isnan(X[:, 1:]), np.nan, 2.0)], axis=1)
+    both = EnsembleScorer([("bright", BRIGHT), ("flat", DARK)]).fit(flat).score_samples(flat)
+    alone = EnsembleScorer([("bright", BRIGHT)]).fit(flat).score_samples(flat)
+    assert_allclose(both - np.nanmean(both), (alone - np.nanmean(alone)) / 2, atol=1e-4)
+
+
+def test_parameters_of_members_are_reached_by_name():
+    ensemble = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)])
+    ensemble = clone(ensemble).set_params(dark__smoothing=2.0, bright=ResidualScorer())
+    assert isinstance(ensemble.get_params()["bright"], ResidualScorer)
+    assert ensemble.get_params()["dark__smoothing"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("scorers", "weights", "message"),
+    [
+        ([], None, "at least one"),
+        ([("a", BRIGHT), ("a", DARK)], None, "not unique"),
+        ([("a__b", BRIGHT)], None, "__"),
+        ([("a", 3)], None, "scorers of skad, got 3"),
+        ([("a", BRIGHT)], [1, 2], "one for each of 1"),
+    ],
+)
+def test_what_is_no_ensemble_is_told(scorers, weights, message):
+    with pytest.raises(ValueError, match=message):
+        EnsembleScorer(scorers, weights=weights).fit(X)

@@ -3,7 +3,7 @@
     python benchmarks/picture.py --reference benchmarks/work/glioma/reference-translation-1/reference.skad \\
         --data ../shared/data/ms --out docs/images/map.png
 
-The reference was fitted by ``benchmarks/glioma.py`` on other patients, another disease and other scanners.
+The reference was fitted by ``benchmarks/adm.py`` on other patients, another disease and other scanners.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from glioma import CONTRASTS
-from glioma_rows import FLAIR
+from adm_rows import FLAIR
 
 import skad
 from skad.datasets import load_bids

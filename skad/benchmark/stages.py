@@ -44,7 +44,7 @@ def fit_reference(component, seed, cohort, needed, folder):
         start = time.perf_counter()
         _write_pairs(estimator, _inputs(component, slices, needed, fold), folder / f"{fold}.npy")
         cost["score_seconds"][fold] = time.perf_counter() - start
-    save(estimator, folder / FITTED)
+    _keep(estimator, folder)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
 
@@ -80,7 +80,7 @@ def score_method(component, seed, cohort, needed, folder, step):
             tables.setdefault(name, []).extend(rows)
     for name, rows in tables.items():
         write_rows(rows, folder / f"{name}.csv")
-    save(estimator, folder / FITTED)
+    _keep(estimator, folder)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
 
@@ -114,6 +114,13 @@ def _fit(component, seed, slices, needed, folder):
         "collapsed": why_collapsed(estimator) or next(iter(warned), None),
         "resumed": resumed,
     }
+
+
+def _keep(estimator, folder):
+    """Save a fitted estimator; that callbacks are not saved with it need not be told."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="callbacks of .* are not saved")
+        save(estimator, folder / FITTED)
 
 
 def _inputs(component, slices, needed, fold):

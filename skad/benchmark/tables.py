@@ -53,20 +53,25 @@ def make_tables(study, results):
     results = {name: list(rows) for name, rows in results.items()}
     lines = [f"# {study.title}", "", _NOTES, ""]
     for cohort in dict.fromkeys(row["cohort"] for row in results["runs"]):
-        of_cohort = {n: [r for r in rows if r["cohort"] == cohort] for n, rows in results.items()}
+        of_cohort = results_of(results, cohort)
         folds = dict.fromkeys(row["fold"] for row in of_cohort["pooled"])
         for fold in folds:
             lines += [f"## Trained on {cohort}: {_fold_title(fold)}", ""]
-            lines += [
-                *score_table(of_cohort, fold),
-                "",
-                *patient_table(of_cohort, fold, study.compared_with),
-                "",
-            ]
-            lines += [*class_table(of_cohort, fold), *threshold_table(of_cohort, fold), ""]
+            lines += fold_tables(of_cohort, fold, study.compared_with)
         if not folds:
             lines += [f"## Trained on {cohort}", "", *score_table(of_cohort, None), ""]
     return "\n".join(lines)
+
+
+def results_of(results, cohort):
+    """The rows of the detectors that were trained on a cohort."""
+    return {name: [row for row in rows if row["cohort"] == cohort] for name, rows in results.items()}
+
+
+def fold_tables(results, fold, compared_with=None):
+    """All tables of one fold, lines of Markdown; results of one cohort."""
+    lines = [*score_table(results, fold), "", *patient_table(results, fold, compared_with), ""]
+    return [*lines, *class_table(results, fold), *threshold_table(results, fold), ""]
 
 
 def score_table(results, fold):

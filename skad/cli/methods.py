@@ -1,7 +1,6 @@
 """Methods by name, and their parameters from the command line."""
 
 import ast
-import difflib
 
 from sklearn.pipeline import Pipeline
 
@@ -9,6 +8,7 @@ from skad.detector import VolumeAnomalyDetector
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
 from skad.scoring import JointDRGMM, PatchEmbeddingScorer
+from skad.utils.names import check_name
 
 
 def _adm():
@@ -27,6 +27,16 @@ def _introvae():
 
 
 METHODS = {"adm": _adm, "introvae": _introvae}
+
+GRIDS = {
+    "adm": {
+        "score__energy_weight": [5e-4, 5e-3],
+        "score__residual": ["absolute", "signed"],
+        "score__smoothing": [0.0, 1.5],
+    },
+    "introvae": {"score__margin": [0.5, 1.0], "score__patch_size": [16, 32]},
+}
+"""What ``skad tune`` tries by default: the scorers' parameters, so that no reconstructor is trained twice."""
 
 
 def build_detector(method, *, settings=(), seed=0, epochs=None, device="auto", jobs=None, verbose=False):
@@ -50,7 +60,7 @@ def build_detector(method, *, settings=(), seed=0, epochs=None, device="auto", j
     ValueError
         An unknown method or parameter; the message offers the nearest one.
     """
-    detector = METHODS[_known(method, METHODS, "method")]()
+    detector = METHODS[check_name(method, METHODS, "method")]()
     detector.set_params(verbose=verbose, preprocessor__n_jobs=jobs)
     shared = {"random_state": seed, "max_epochs": epochs, "device": device, "verbose": verbose}
     for name in detector.get_params():
@@ -73,18 +83,10 @@ def _setting(text, detector):
     if not equals:
         raise ValueError(f"--set {text} should look like step__parameter=value.")
     names = {key.removeprefix("pipeline__"): key for key in detector.get_params() if "__" in key}
-    return names[_known(name.strip(), names, "parameter")], _value(value.strip())
+    return names[check_name(name.strip(), names, "parameter")], value_of(value.strip())
 
 
-def _known(name, names, what):
-    if name in names:
-        return name
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}."
-    raise ValueError(f"There is no {what} {name!r}: {hint}")
-
-
-def _value(text):
+def value_of(text):
     """A Python number, string, tuple, None, ...; what is none of these is text."""
     try:
         return ast.literal_eval(text)

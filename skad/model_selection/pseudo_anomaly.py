@@ -1,7 +1,8 @@
 """Scores of a detector without a label: synthetic lesions in held-out normal slices."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from skad.metrics import foreground_average_precision_score
 from skad.metrics.groups import check_groups
 from skad.model_selection.splitters import has_abnormal_pixel
 from skad.training import seeded
+from skad.utils.typing import Array, FloatArray
 from skad.utils.validation import foreground_of
 
 FAMILIES = {
@@ -104,7 +106,9 @@ class PseudoAnomalyScorer(BaseEstimator):
         """Do what `score` does."""
         return self.score(estimator, X, y, **params)
 
-    def score(self, estimator, X, y=None, groups=None):
+    def score(
+        self, estimator: Any, X: Array, y: Array | None = None, groups: Array | None = None
+    ) -> float | dict[str, float]:
         """Score a fitted detector.
 
         Parameters
@@ -126,7 +130,9 @@ class PseudoAnomalyScorer(BaseEstimator):
         }
         return scores if self.per_family else scores["mixed"]
 
-    def plant(self, X, y=None, groups=None):
+    def plant(
+        self, X: Array, y: Array | None = None, groups: Array | None = None
+    ) -> Iterator[tuple[str, FloatArray, FloatArray]]:
         """Yield the slices that detectors are scored on, "mixed" first.
 
         Yields

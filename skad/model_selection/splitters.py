@@ -1,8 +1,12 @@
 """Cross-validation splits for anomaly detection: patients stay whole, training sees normal slices only."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_random_state, indexable
+
+from skad.utils.typing import Array, IntArray, RandomState
 
 
 class PatientKFold(GroupKFold):
@@ -38,11 +42,20 @@ class PatientKFold(GroupKFold):
     ['a' 'a' 'c'] ['b' 'd' 'd']
     """
 
-    def __init__(self, n_splits=5, *, stratify=True, shuffle=False, random_state=None):
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        stratify: bool = True,
+        shuffle: bool = False,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
         self.stratify = stratify
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: Array, y: Array | None = None, groups: Array | None = None
+    ) -> Iterator[tuple[IntArray, IntArray]]:
         """Yield the slices to train on and to test on.
 
         Parameters
@@ -124,10 +137,12 @@ class NormalTrainSplit(PatientKFold):
     [1] [2 3]
     """
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(self, n_splits: int = 5, *, shuffle: bool = False, random_state: RandomState = None) -> None:
         super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: Array, y: Array | None = None, groups: Array | None = None
+    ) -> Iterator[tuple[IntArray, IntArray]]:
         """Yield the normal slices to train on and the slices to test on.
 
         Parameters

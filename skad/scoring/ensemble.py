@@ -1,6 +1,7 @@
 """Several scorers as one: Fisher's combination of the p-values of a pixel among normal ones."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
@@ -8,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _BaseComposition
 
 from skad.base import PixelScorerMixin, takes_pairs
+from skad.utils.typing import Array
 
 _SAMPLE = 256  # slices whose pixels are the normal ones
 _RAREST = 1e-4  # p-values below this are extrapolated
@@ -15,10 +17,11 @@ _N_KNOTS = 65
 
 
 class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
-    r"""Score of a pixel: how rare several scorers together find it among normal ones, :math:`\sum_k w_k \log p_k`.
+    r"""Score of a pixel: how rare several scorers together find it among normal ones.
 
-    :math:`p_k` is the share of the training foreground that scorer k finds at least as abnormal. The scorers'
-    units cancel, and one that is sure outweighs several that see nothing.
+    The score is :math:`\sum_k w_k \log p_k`, where :math:`p_k` is the share of the training foreground that
+    scorer k finds at least as abnormal. The scorers' units cancel, and one that is sure outweighs several
+    that see nothing.
 
     Parameters
     ----------
@@ -44,7 +47,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     Notes
     -----
     We. Beyond one normal pixel in 10,000 there are too few to count: from there on the tail is taken as
-    exponential, :math:`-\log p` rising by 1 per mean excess. The sum is a ranking and no p-value itself, since
+    exponential, :math:`-\log p` rising by 1 per mean excess. The sum is a ranking and no p-value itself:
     scorers of one pixel are not independent. Parameters of members are reached by name, as in
     :class:`sklearn.ensemble.VotingRegressor`.
 
@@ -74,16 +77,16 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         self.weights = weights
         self.contamination = contamination
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters of the ensemble and, with ``deep``, of its members by name."""
         return self._get_params("scorers", deep=deep)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters of the ensemble, of its members (``name__parameter``), or a member (``name``)."""
         return self._set_params("scorers", **params)
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Fit a clone of every scorer on the same normal slices.
 
         Parameters

@@ -1,8 +1,10 @@
 """What pickle, and the keys of a joblib cache, see of an estimator."""
 
 import io
+import pickle
 import uuid
 
+import numpy as np
 import torch
 
 from skad.version import __version__
@@ -14,7 +16,7 @@ class StableStateMixin:
     """Make ``joblib.hash`` of an estimator the same exactly where its fit would be.
 
     `joblib.Memory` takes the hash of an estimator's pickle as its key. torch writes the addresses of its
-    memory into pickles, so networks are turned into bytes that depend on their weights only. An unfitted
+    memory into pickles, so networks are turned into bytes that depend on what they hold only. An unfitted
     estimator with ``random_state=None`` learns something else at every fit, so it hashes differently every
     time. Another version of skad may learn something else too.
     """
@@ -31,12 +33,26 @@ class StableStateMixin:
         )
 
 
+class _Pickler(pickle._Pickler):
+    """Writes equal strings alike, whether or not they are the same object."""
+
+    def memoize(self, obj):
+        if not isinstance(obj, str):
+            super().memoize(obj)
+
+
+class _ByValue:
+    """What torch asks of a pickle module."""
+
+    Pickler = _Pickler
+
+
 class _PackedModule:
     """A network as bytes."""
 
     def __init__(self, module):
         file = io.BytesIO()
-        torch.save(module, file)
+        torch.save(module, file, pickle_module=_ByValue)
         self.content = file.getvalue()
 
 
@@ -45,6 +61,8 @@ def _pack(value):
 
 
 def _unpack(value):
+    if isinstance(value, np.memmap):
+        return np.array(value)  # of a cache with mmap_mode: torch wants to write, and files go
     if not isinstance(value, _PackedModule):
         return value
     return torch.load(io.BytesIO(value.content), map_location="cpu", weights_only=False)  # inside a pickle

@@ -1,6 +1,6 @@
 """ADM on real patients: the table of the glioma cohort, floors first.
 
-    python benchmarks/glioma.py --data ../shared/data/glioma --out docs/results/glioma.md
+    python benchmarks/adm.py --data ../shared/data/glioma --out docs/results/adm.md
 
 Protocol: fit on the lesion-free slices of the training patients, score the validation patients. Every
 training runs in a process of its own, so that time and peak memory are its own; finished ones are kept in
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from costs import once
-from glioma_rows import REFERENCES, ROWS
+from adm_rows import REFERENCES, ROWS
 
 import skad
 from skad.datasets import load_bids
@@ -166,9 +166,9 @@ def main():
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of the cohort, participants.tsv with a column fold"
     )
-    parser.add_argument("--out", type=Path, default=Path("docs/results/glioma.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/results/adm.md"))
     parser.add_argument(
-        "--work", type=Path, default=Path("benchmarks/work/glioma"), help="finished trainings"
+        "--work", type=Path, default=Path("benchmarks/work/adm"), help="finished trainings"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
@@ -179,7 +179,7 @@ def main():
         _write_cohort(work, arguments.data)
     cohort = _read_cohort(work)
     rows = table(work, cohort, arguments.seeds, arguments.rows)
-    text = (Path(__file__).parent / "glioma_template.md").read_text()
+    text = (Path(__file__).parent / "adm_template.md").read_text()
     machine = f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
     counts = f"{len(cohort.train)} training slices, {len(cohort.validation)} validation slices"
     arguments.out.write_text(text.format(table=rows, machine=machine, counts=counts))

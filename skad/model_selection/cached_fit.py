@@ -1,0 +1,86 @@
+"""Fits that are never done twice, not even after the search was killed."""
+
+from typing import Self
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_memory
+
+from skad.utils.typing import Array, FloatArray
+
+
+class CachedFit(MetaEstimatorMixin, BaseEstimator):
+    """An estimator whose fits are kept in a folder, so that a search goes on where it was killed.
+
+    ``Pipeline(memory=...)`` keeps the steps before the last, which is all that a search needs in order not to
+    train a reconstructor again for every scorer. It never keeps the last step, and so not the search: a
+    killed one trains every scorer again. Here the fit of the whole is kept as well.
+
+    Parameters
+    ----------
+    estimator : estimator with ``score_samples``
+        A Pipeline gets `memory` for its steps too, in place of its own.
+    memory : str or joblib.Memory
+        The folder. Processes may share it, and machines where it is on a shared disk.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted clone, without memory.
+
+    Notes
+    -----
+    Fits are told apart by the estimator's parameters, by X and y, and by the version of skad; those of an
+    estimator with ``random_state=None`` are never found again. A function among the parameters counts by its
+    name, not by what it does: clear the folder after editing it.
+
+    Nobody waits for another: of two workers that need the same fit at the same time both train it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skad.model_selection import CachedFit
+    >>> from skad.scoring import MixtureScorer
+    >>> X = np.random.default_rng(0).normal(size=(4, 2, 12, 10))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cached = CachedFit(MixtureScorer(n_components=2, random_state=0), memory=folder).fit(X)
+    >>> cached.score_samples(X).shape
+    (4, 12, 10)
+    """
+
+    def __init__(self, estimator, *, memory):
+        self.estimator = estimator
+        self.memory = memory
+
+    def fit(self, X: Array, y: Array | None = None) -> Self:
+        """Fit a clone, or read it back.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_contrasts, height, width)
+        y : ignored by skad's estimators
+
+        Returns
+        -------
+        self
+        """
+        memory = check_memory(self.memory)
+        fit = memory.cache(_fit, ignore=["memory"])
+        self.estimator_ = fit(_with_memory(clone(self.estimator), None), X, y, memory)
+        return self
+
+    def score_samples(self, X: Array) -> FloatArray:
+        """What the fitted estimator says."""
+        return self.estimator_.score_samples(X)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "estimator_")
+
+
+def _fit(estimator, X, y, memory):
+    return _with_memory(_with_memory(estimator, memory).fit(X, y), None)
+
+
+def _with_memory(estimator, memory):
+    return estimator.set_params(memory=memory) if isinstance(estimator, Pipeline) else estimator

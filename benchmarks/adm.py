@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from costs import once
 from adm_rows import REFERENCES, ROWS
+from costs import once
 
 import skad
 from skad.datasets import load_bids
@@ -167,9 +167,7 @@ def main():
         "--data", type=Path, required=True, help="folder of the cohort, participants.tsv with a column fold"
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results/adm.md"))
-    parser.add_argument(
-        "--work", type=Path, default=Path("benchmarks/work/adm"), help="finished trainings"
-    )
+    parser.add_argument("--work", type=Path, default=Path("benchmarks/work/adm"), help="finished trainings")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     arguments = parser.parse_args()

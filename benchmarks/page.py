@@ -3,8 +3,8 @@
     skad benchmark benchmarks/studies/glioma.toml --data ../shared/data --out results/glioma
     python benchmarks/page.py benchmarks/studies/glioma.toml --results results/glioma
 
-Writes docs/results/STUDY.md from benchmarks/STUDY_template.md, where {FOLD} stands for the tables of a fold or
-cohort and {machine} for this computer, and docs/images/STUDY-*.png.
+Writes docs/results/STUDY.md from benchmarks/STUDY_template.md: {FOLD} stands for the tables of a fold or
+cohort, {machine} for this computer and {classes} for the phantom's labels, and docs/images/STUDY-*.png.
 """
 
 import argparse
@@ -18,13 +18,14 @@ import torch
 from skad.benchmark import read_study
 from skad.benchmark.results import read_results
 from skad.benchmark.tables import fold_tables, results_of
+from skad.datasets import LESION_CLASSES
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 
 
 def tables(study, results):
-    """The Markdown of every fold of every cohort, by the fold's name (and the cohort's, if there are several)."""
+    """The Markdown of every fold of every cohort by the name of the fold (and cohort, if several)."""
     trained = dict.fromkeys(row["cohort"] for row in results["runs"])
     found = {}
     for cohort in trained:
@@ -46,7 +47,11 @@ def main():
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {study.threads} thread(s) per training"
     text = (HERE / f"{study.name}_template.md").read_text(encoding="utf-8")
     (DOCS / "results" / f"{study.name}.md").write_text(
-        text.format(machine=f"{machine}, torch {torch.__version__}", **tables(study, results)),
+        text.format(
+            machine=f"{machine}, torch {torch.__version__}",
+            classes=", ".join(f"{number} {name}" for name, number in LESION_CLASSES.items()),
+            **tables(study, results),
+        ),
         encoding="utf-8",
     )
     for figure in sorted((arguments.results / "figures").glob("*.png")):

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from glioma import CONTRASTS
+from adm import CONTRASTS
 from adm_rows import FLAIR
 
 import skad

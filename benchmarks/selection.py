@@ -19,6 +19,7 @@ from costs import once
 from scipy.stats import spearmanr
 
 import skad
+from skad.anomalies import Blobs
 from skad.datasets import load_bids, make_phantom
 from skad.metrics import foreground_average_precision_score
 from skad.model_selection import PseudoAnomalyScorer
@@ -30,6 +31,8 @@ CONTRASTS = ("T1w", "FLAIR", "ce-gadolinium_T1w")
 FLAIR = 1
 LESIONS = ("glioma", "metastasis", "cavity", "stroke", "ms", "structural")
 PLANTED = PseudoAnomalyScorer(per_family=True, n_slices=72, random_state=0)
+# what is known of the disease, said in the planting
+KNOWN = PseudoAnomalyScorer(families={"bright": Blobs(signs=(0, 1, 0))}, n_slices=72, random_state=0)
 
 
 def detectors(epochs):
@@ -136,10 +139,10 @@ def measure(work, name, data):
     pairs, made, rows = translator.transform(cohort["fit"]), {}, []
     for title, scorer in detectors(epochs=5).items():
         detector = AfterReference(translator, scorer.fit(pairs), made)
-        row = {"detector": title} | {
-            f"planted {family}": score
-            for family, score in PLANTED.score(detector, cohort["plant"], groups=cohort["patients"]).items()
-        }
+        planted = {"X": cohort["plant"], "groups": cohort["patients"]}
+        scores = PLANTED.score(detector, **planted)
+        scores["known to be bright on FLAIR"] = KNOWN.score(detector, **planted)
+        row = {"detector": title} | {f"planted {family}": score for family, score in scores.items()}
         for kind, (X, y) in cohort["judged"].items():
             row[f"labelled {kind}"] = foreground_average_precision_score(y, -detector.score_samples(X))
         rows.append(row)

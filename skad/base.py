@@ -1,5 +1,6 @@
 """The two kinds of estimators and the contract between them: the pair of image and normal reference."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skad.utils.out_of_core import map_chunks
 from skad.utils.pickling import StableStateMixin
+from skad.utils.typing import Array, FloatArray, IntArray
 from skad.utils.validation import check_images, check_images_or_pairs, check_pairs, foreground_of
 
 _OFFSET_SLICES = 256  # slices that decide the default threshold
@@ -51,7 +53,7 @@ class ImageEstimatorMixin(StableStateMixin):
         tags.target_tags.required = False
         return tags
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> Array:
         """Names of the contrasts.
 
         Parameters
@@ -112,7 +114,7 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # data frames hold no images
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: Array) -> FloatArray:
         """The normal reference of every image.
 
         Parameters
@@ -127,7 +129,7 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
         """
         return map_chunks(self._reference, self._check_score_input(X))
 
-    def transform(self, X):
+    def transform(self, X: Array) -> FloatArray:
         """Every image with its normal reference.
 
         Parameters
@@ -149,7 +151,7 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
         reference = np.asarray(self._reconstruct(X), dtype=np.float32)
         return np.where(foreground_of(X)[:, None], reference, np.float32(np.nan))
 
-    def score_samples(self, X):
+    def score_samples(self, X: Array) -> FloatArray:
         """Minus the mean absolute residual over the contrasts.
 
         Parameters
@@ -181,7 +183,7 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
 
     _accepts = "pairs"
 
-    def score_samples(self, X):
+    def score_samples(self, X: Array) -> FloatArray:
         """Normality of every pixel.
 
         Parameters
@@ -200,7 +202,7 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
     def _normality(self, X):
         return _blank(np.asarray(self._score(X), dtype=np.float32), X)
 
-    def transform(self, X):
+    def transform(self, X: Array) -> FloatArray:
         """The features the score is computed from.
 
         Returns
@@ -214,11 +216,11 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
         features = np.asarray(self._features(X), dtype=np.float32)
         return np.where(foreground_of(_observed(X))[:, None], features, np.float32(np.nan))
 
-    def decision_function(self, X):
+    def decision_function(self, X: Array) -> FloatArray:
         """``score_samples - offset_``, shape (n_samples, height, width): negative where abnormal."""
         return self.score_samples(X) - np.float32(self.offset_)
 
-    def predict(self, X):
+    def predict(self, X: Array) -> IntArray:
         """+1 normal, -1 abnormal, 0 background: int8, shape (n_samples, height, width)."""
         decision = self.decision_function(X)
         labels = np.where(decision < 0, -1, 1)
@@ -235,7 +237,7 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
         return hasattr(self, "offset_")
 
 
-def takes_pairs(estimator):
+def takes_pairs(estimator: object) -> bool:
     """Whether an estimator's input may be a pair, told by its tags."""
     return getattr(get_tags(estimator).input_tags, "pairs", False)
 

@@ -1,6 +1,8 @@
 """Volumes in, native-space anomaly maps out."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -13,8 +15,10 @@ from tqdm import tqdm
 
 from skad.io import Volume
 from skad.io.sources import Missing
+from skad.io.writing import NiftiImage
 from skad.preprocessing import VolumePreprocessor
 from skad.preprocessing.growing import RowFile, RowList
+from skad.utils.typing import PathLike
 from skad.version import __version__
 
 
@@ -61,7 +65,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         self.preprocessor = preprocessor
         self.verbose = verbose
 
-    def fit(self, volumes, y=None, *, out=None):
+    def fit(self, volumes: Sequence[Volume], y: object = None, *, out: PathLike | None = None) -> Self:
         """Learn from the slices that show no lesion.
 
         Parameters
@@ -92,7 +96,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         self.n_slices_ = len(X)
         return self
 
-    def score_volume(self, volume):
+    def score_volume(self, volume: Volume) -> NiftiImage:
         """The anomaly map of one volume.
 
         Parameters
@@ -121,7 +125,9 @@ class VolumeAnomalyDetector(BaseEstimator):
         image.header["descrip"] = _description(missing)
         return image
 
-    def score_volumes(self, volumes, *, n_jobs=None, on_error="raise"):
+    def score_volumes(
+        self, volumes: Iterable[Volume], *, n_jobs: int | None = None, on_error: str = "raise"
+    ) -> Iterator[tuple[Volume, NiftiImage | Exception]]:
         """The anomaly maps of many volumes, one after the other: a few volumes are in memory at a time.
 
         Parameters

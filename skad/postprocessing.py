@@ -3,11 +3,17 @@
 Smoothing, which comes before a threshold is chosen, is :func:`skad.utils.smoothing.smooth_foreground`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from skad.utils.typing import Array, BoolArray, FloatArray
 
-def hysteresis_threshold(anomaly, low, high, *, connectivity=1):
+
+def hysteresis_threshold(anomaly: Array, low: float, high: float, *, connectivity: int = 1) -> BoolArray:
     """Pixels above a low threshold that hang together with one above a high threshold.
 
     Parameters
@@ -42,7 +48,9 @@ def hysteresis_threshold(anomaly, low, high, *, connectivity=1):
     return seeded[components]
 
 
-def remove_small_lesions(mask, affine, *, min_volume=0.01, connectivity=1):
+def remove_small_lesions(
+    mask: Array, affine: ArrayLike, *, min_volume: float = 0.01, connectivity: int = 1
+) -> BoolArray:
     """Drop connected components that are smaller than a volume.
 
     Parameters
@@ -73,7 +81,14 @@ def remove_small_lesions(mask, affine, *, min_volume=0.01, connectivity=1):
     return kept[components]
 
 
-def lesion_table(mask, anomaly, affine, *, p_values=None, connectivity=1):
+def lesion_table(
+    mask: Array,
+    anomaly: Array,
+    affine: ArrayLike,
+    *,
+    p_values: Callable[[FloatArray], FloatArray] | None = None,
+    connectivity: int = 1,
+) -> list[dict[str, Any]]:
     """The connected components of a mask, largest first.
 
     Parameters
@@ -122,7 +137,7 @@ def lesion_table(mask, anomaly, affine, *, p_values=None, connectivity=1):
     ]
 
 
-def voxel_volume(affine):
+def voxel_volume(affine: ArrayLike) -> float:
     """Volume of a voxel in mL, of an affine to mm."""
     x, y, z = np.asarray(affine, dtype=float)[:3, :3].T
     return abs(float(np.cross(x, y) @ z)) / 1000

@@ -1,14 +1,12 @@
 """The figures of a study, made from its CSV files and nothing else."""
 
-from itertools import cycle
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from skad.benchmark.results import read_results
-from skad.report import save_figure
-from skad.report.figures import _CURVE_STYLES
+from skad.report import plot_lesion_sizes, save_figure
+from skad.report.drawing import curve_styles
 
 _FALSE_POSITIVES = np.geomspace(1 / 8, 64, 60)  # per volume, where curves of several seeds are averaged
 
@@ -21,7 +19,7 @@ def write_figures(study, folder):
     """
     results, paths = read_results(folder), []
     good = {(r["cohort"], r["method"], r["seed"]) for r in results["runs"] if r["status"] == "ok"}
-    plots = {"lesion_sizes": plot_lesion_sizes, "froc": plot_froc}
+    plots = {"lesion_sizes": _lesion_sizes, "froc": plot_froc}
     for name, plot in plots.items():
         rows = [r for r in results[name] if (r["cohort"], r["method"], r["seed"]) in good]
         for cohort, fold in dict.fromkeys((row["cohort"], row["fold"]) for row in rows):
@@ -34,34 +32,34 @@ def write_figures(study, folder):
     return paths
 
 
-def plot_lesion_sizes(rows):
-    """Mean ROC-AUC of the slices in each range of lesion size, over how many slices there are (A, Fig. 7).
+def _lesion_sizes(rows):
+    """The figure of the table "lesion_sizes", of one cohort and fold."""
+    return plot_lesion_sizes(size_reports(rows))
+
+
+def size_reports(rows):
+    """Rows of the table "lesion_sizes" as a lesion size report per method: ROC-AUC is the mean of the seeds.
 
     Parameters
     ----------
     rows : list of dict
-        Of the table "lesion_sizes", of one cohort and fold.
+        Of one cohort and fold.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    dict of str to list of dict
     """
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    counts_axis = figure.subplots()
-    axis = counts_axis.twinx()
-    ranges = sorted({(row["smallest"], row["largest"]) for row in rows})
-    counts = {(row["smallest"], row["largest"]): row["n_slices"] for row in rows}
-    counts_axis.bar(range(len(ranges)), [counts[r] for r in ranges], color="0.88")
-    counts_axis.set(xlabel="size of the lesion in a slice, pixels", ylabel="slices (bars)")
-    labels = [f"{low} to {high}" for low, high in ranges]
-    counts_axis.set_xticks(range(len(ranges)), labels, rotation=45, ha="right")
-    for name, style in _styles(row["method"] for row in rows).items():
-        aucs = [(row["smallest"], row["roc_auc"]) for row in rows if row["method"] == name]
-        means = [_mean(auc for smallest, auc in aucs if smallest == low) for low, _ in ranges]
-        axis.plot(range(len(ranges)), means, marker="o", markersize=3, label=name, **style)
-    axis.set(ylabel="ROC-AUC, mean of the slices (lines)", ylim=(None, 1.005))
-    axis.legend(frameon=False, fontsize="small", loc="lower right")
-    return figure
+    reports = {}
+    for row in rows:
+        ranges = reports.setdefault(row["method"], {})
+        ranges.setdefault((row["smallest"], row["largest"], row["n_slices"]), []).append(row["roc_auc"])
+    return {
+        method: [
+            {"smallest": low, "largest": high, "n_slices": n, "roc_auc": _mean(aucs)}
+            for (low, high, n), aucs in sorted(ranges.items())
+        ]
+        for method, ranges in reports.items()
+    }
 
 
 def plot_froc(rows):
@@ -78,7 +76,7 @@ def plot_froc(rows):
     """
     figure = Figure(figsize=(5.5, 4.5), layout="constrained")
     axis = figure.subplots()
-    for name, style in _styles(row["method"] for row in rows).items():
+    for name, style in curve_styles(row["method"] for row in rows).items():
         of_method = [row for row in rows if row["method"] == name]
         curves = [
             found_at([r for r in of_method if r["seed"] == seed], _FALSE_POSITIVES)
@@ -127,7 +125,7 @@ def plot_singularity(curves, runs, methods):
     """
     figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
-    styles = _styles(methods)
+    styles = curve_styles(methods)
     for run in (run for run in runs if run["method"] in styles):
         rows = [r for r in curves if (r["method"], r["seed"]) == (run["method"], run["seed"])]
         name = "energy" if any(row["loss"] == "energy" for row in rows) else "loss"
@@ -146,10 +144,6 @@ def plot_singularity(curves, runs, methods):
     handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     axis.legend(handles.values(), handles.keys(), frameon=False, fontsize="small")
     return figure
-
-
-def _styles(names):
-    return dict(zip(dict.fromkeys(names), cycle(_CURVE_STYLES), strict=False))
 
 
 def _mean(values):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skad.benchmark.names import check_keys
+from skad.utils.names import check_keys
 
 FOLDS = ("train", "validation", "test")
 

@@ -1,7 +1,9 @@
 """Masks whose false-positive rate on normal patients is known beforehand."""
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -18,7 +20,9 @@ from skad.calibration.patients import (
     takes_volumes,
     volume_maps,
 )
+from skad.io.volume import Volume
 from skad.metrics.groups import check_groups
+from skad.utils.typing import Array, FloatArray, IntArray
 
 _SAMPLE = {"pixel": conformal.score_tail, "volume": conformal.largest_score}
 
@@ -96,7 +100,7 @@ class ConformalCalibrator(BaseEstimator):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, groups=None):
+    def fit(self, X: Array | Sequence[Volume], y: object = None, *, groups: Array | None = None) -> Self:
         """Score normal patients.
 
         Parameters
@@ -131,25 +135,25 @@ class ConformalCalibrator(BaseEstimator):
         return self
 
     @property
-    def offset_(self):
+    def offset_(self) -> float:
         """Minus the largest anomaly score that is still normal at `fpr`."""
         check_is_fitted(self)
         conformal.check_patients(self.n_patients_, self.fpr)
         return -conformal.threshold_at(self.fpr, self.thresholds_, self.p_values_)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Array | Sequence[Volume]) -> FloatArray | list[FloatArray]:
         """The detector's scores, high is normal: (n_samples, height, width), or a list of one per volume."""
         check_is_fitted(self)
         if takes_volumes(self.detector):
             return [-anomaly for _, anomaly in volume_maps(self.detector, as_volumes(X), self.n_jobs)]
         return self.detector.score_samples(X)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Array | Sequence[Volume]) -> FloatArray | list[FloatArray]:
         """``score_samples - offset_``: negative where abnormal."""
         offset = self.offset_
         return _each(lambda scores: scores - offset, self.score_samples(X))
 
-    def predict(self, X):
+    def predict(self, X: Array | Sequence[Volume]) -> IntArray | list[IntArray]:
         """Masks at the false-positive rate `fpr`.
 
         Parameters
@@ -163,7 +167,7 @@ class ConformalCalibrator(BaseEstimator):
         """
         return _each(_labels, self.decision_function(X))
 
-    def p_value_map(self, X):
+    def p_value_map(self, X: Array | Sequence[Volume]) -> FloatArray | list[FloatArray]:
         """p-value of every pixel: with ``unit="volume"`` corrected for all pixels of the patient.
 
         Returns
@@ -173,12 +177,14 @@ class ConformalCalibrator(BaseEstimator):
         """
         return _each(lambda scores: self.p_values_of(-scores), self.score_samples(X))
 
-    def p_values_of(self, anomaly):
+    def p_values_of(self, anomaly: Array) -> FloatArray:
         """p-values of anomaly scores, float32 of their shape."""
         check_is_fitted(self)
         return conformal.p_values_of(anomaly, self.thresholds_, self.p_values_).astype(np.float32)
 
-    def check_drift(self, X, *, groups=None, level=0.05):
+    def check_drift(
+        self, X: Array | Sequence[Volume], *, groups: Array | None = None, level: float = 0.05
+    ) -> float:
         """Warn when the scores of new patients no longer look like those of calibration.
 
         Parameters
@@ -211,7 +217,7 @@ class ConformalCalibrator(BaseEstimator):
         X, groups = self._check_patients(X, groups)
         return self.warn_of_drift([summarise(scores) for _, scores in self._scores(X, groups)], level=level)
 
-    def warn_of_drift(self, summaries, *, level=0.05):
+    def warn_of_drift(self, summaries: Array | Sequence[Array], *, level: float = 0.05) -> float:
         """Do what `check_drift` does with the quantiles of each patient's scores, (n_new_patients, 5)."""
         p_value = drift_p_value(self.summaries_, summaries)
         if p_value <= level:

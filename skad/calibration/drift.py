@@ -1,9 +1,12 @@
 """Do new patients' scores still look like those that a threshold was calibrated on?"""
 
 import math
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+
+from skad.utils.typing import Array
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9)
 """A patient's scores in five numbers, which a lesion, as it is no drift, hardly moves unless it is large."""
@@ -20,7 +23,7 @@ def summarise(scores):
     return np.quantile(np.asarray(scores, dtype=np.float64), QUANTILES)
 
 
-def drift_p_value(calibration, new, *, random_state=0):
+def drift_p_value(calibration: Array, new: Array | Sequence[Array], *, random_state: int = 0) -> float:
     """Permutation test of whether patients come from the cohort of the others.
 
     The statistic is the distance between the mean summaries of the two groups, each quantile in units of its

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from skad.benchmark import read_study, run_study, write_figures, write_tables
+from skad.cli.json_output import record
 from skad.cli.output import complain, new_folder, tell
 
 
@@ -41,5 +42,6 @@ def benchmark(study, *, data=None, out=None, jobs=1, only=None):
         path = write_tables(study, folder)
         write_figures(study, folder)
     complain("benchmark", errors)
+    record(folder=folder, summary=path)
     tell(f"Tables: {path}; figures: {folder / 'figures'}; rows: {folder / '*.csv'}.")
     return 1 if errors else 0

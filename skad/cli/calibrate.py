@@ -5,6 +5,7 @@ from pathlib import Path
 from skad.calibration import ConformalCalibrator
 from skad.cli.cohort import subjects_where
 from skad.cli.detectors import load_detector
+from skad.cli.json_output import record
 from skad.cli.output import tell
 from skad.datasets import load
 from skad.persistence import save
@@ -58,6 +59,7 @@ def calibrate(
     volumes = subjects_where(load(folder, contrasts=detector.contrasts_), where)
     calibrator = ConformalCalibrator(detector, fpr=fpr, unit=unit, n_jobs=jobs).fit(volumes)
     save(calibrator.set_params(n_jobs=None), out)
+    record(detector=out, threshold=-calibrator.offset_, fpr=fpr, unit=unit, n_patients=calibrator.n_patients_)
     tell(
         f"{out}: scores above {-calibrator.offset_:.4g} are abnormal at a {unit}-wise false-positive rate of "
         f"{fpr:g}, from {calibrator.n_patients_} subjects."

@@ -1,6 +1,7 @@
 """The subjects of a folder that a command is asked to work on."""
 
 from skad.datasets import load
+from skad.utils.names import nearest
 
 
 def subjects_where(volumes, where):
@@ -22,13 +23,23 @@ def subjects_where(volumes, where):
         if not equals:
             raise ValueError(f"--where {condition} should look like column=value.")
         if not any(column in volume.info for volume in volumes):
+            columns = {name for volume in volumes for name in volume.info}
             raise ValueError(
-                f"--where {condition}: participants.tsv has no column {column!r}; check its name."
+                f"--where {condition}: participants.tsv has no column {column!r}"
+                f"{_hint(column, columns, '; check its name.')}"
             )
+        values = {str(volume.info.get(column)) for volume in volumes}
         volumes = [volume for volume in volumes if str(volume.info.get(column)) == value]
         if not volumes:
-            raise ValueError(f"--where {condition} leaves no subject; check the value.")
+            raise ValueError(
+                f"--where {condition} leaves no subject{_hint(value, values, '; check the value.')}"
+            )
     return volumes
+
+
+def _hint(name, names, otherwise):
+    near = nearest(name, names)
+    return f": {near}" if near else otherwise
 
 
 def load_cohort(folder, *, contrasts=None, where=()):

@@ -5,11 +5,20 @@ import shlex
 import shutil
 from pathlib import Path
 
-from skad.cli.evaluate import TABLE as EVALUATION
+from skad.cli.bids import BIDS_VERSION
 from skad.cli.evaluate import evaluate
 from skad.cli.fit import fit
 from skad.cli.methods import METHODS
-from skad.cli.output import map_path, new_folder, tell, write_json, write_table
+from skad.cli.output import (
+    EVALUATION,
+    GENERATED_BY,
+    REPORT,
+    map_path,
+    new_folder,
+    tell,
+    write_json,
+    write_table,
+)
 from skad.cli.score import score
 from skad.datasets import make_phantom
 from skad.io import write_map
@@ -83,9 +92,10 @@ SIZES = {
 COLUMNS = ("method", "subject", "label", "roc_auc", "average_precision", "best_dice")
 DATASET = {
     "Name": "simulated brains of skad.datasets.make_phantom",
-    "BIDSVersion": "1.9.0",
-    "DatasetType": "raw",
+    "BIDSVersion": BIDS_VERSION,
+    "GeneratedBy": GENERATED_BY,
 }
+MASKS = "derivatives/masks"  # raw data in BIDS hold what the scanner measured only
 
 
 def add_arguments(parser):
@@ -176,6 +186,7 @@ def _compare(methods, patients, out):
         (out / "figures").mkdir(exist_ok=True)
         save_figure(plot_volume(volume, maps), out / "figures" / f"{volume.subject}.png")
     tell(f"Side by side: {out / 'table.csv'}, {out / 'figures' / 'sub-*.png'}.")
+    tell(f"To look around in, in a browser: {', '.join(str(out / 'maps' / m / REPORT) for m in methods)}.")
 
 
 def _map(folder, volume):
@@ -187,8 +198,10 @@ def _write_cohort(folder, name, n_subjects, shape, *, lesion, seed):
     volumes = make_phantom(n_subjects, shape=shape, lesion=lesion, random_state=seed)
     for index, volume in enumerate(volumes, start=1):
         volume.subject = subject = f"sub-{name}{index:02d}"
-        images = {**volume.contrasts, "label-lesion_mask": volume.labels, "label-brain_mask": volume.mask}
-        for ending, image in images.items():
-            write_map(image, volume, folder / subject / "anat" / f"{subject}_{ending}.nii.gz")
-    write_json(DATASET, folder / "dataset_description.json")
+        masks = {"label-lesion_mask": volume.labels, "label-brain_mask": volume.mask}
+        for place, images in ((folder, volume.contrasts), (folder / MASKS, masks)):
+            for ending, image in images.items():
+                write_map(image, volume, place / subject / "anat" / f"{subject}_{ending}.nii.gz")
+    write_json(DATASET | {"DatasetType": "raw"}, folder / "dataset_description.json")
+    write_json(DATASET | {"DatasetType": "derivative"}, folder / MASKS / "dataset_description.json")
     return volumes

@@ -3,10 +3,11 @@
 import numpy as np
 
 from skad.calibration.drift import drift_p_value
-from skad.cli.detectors import load_detector
-from skad.cli.output import digest
+from skad.cli.label_tables import read_table
+from skad.cli.output import DRIFT, map_name, write_table
 
 DRIFT_LEVEL = 0.05
+ALL = "all"  # in the table: every subject together
 FULL = 0.9  # share of the grid above which foreground is no brain in a background
 OTHER_SIZE = 1.5  # times the cohort's median foreground, or less than one over it
 
@@ -37,26 +38,39 @@ def warnings_of(sidecars):
     return warnings
 
 
-def warn_of_drift(path, sidecars, warnings):
-    """Warnings of the cohort where its scores are not those of calibration; adds the subjects' own."""
-    _, calibrator = load_detector(path, "cpu")
-    if calibrator is None:
-        raise ValueError(
-            f"--detector {path} is not calibrated: give the file of `skad calibrate`, which tells drift."
-        )
-    if any(sidecar["Model"]["SHA256"] != digest(path) for sidecar in sidecars.values()):
-        raise ValueError(f"--detector {path} is not the file these maps were made with: score them again.")
-    summaries = {map_: sidecar["ScoreQuantiles"] for map_, sidecar in sidecars.items()}
-    p_value = drift_p_value(calibrator.summaries_, list(summaries.values()))
-    if p_value > DRIFT_LEVEL:
+def write_drift(calibrator, quantiles, maps):
+    """Compare scores with those of calibration, of all subjects together and of each: warning and table.
+
+    Parameters
+    ----------
+    calibrator : ConformalCalibrator
+    quantiles : dict of path to list of float
+        ``ScoreQuantiles`` of every map.
+    maps : path
+        The folder, where drift.csv goes.
+    """
+    subjects = {}
+    for path, row in quantiles.items():
+        subjects.setdefault(map_name(path).split("_")[0], []).append(row)
+    together = calibrator.warn_of_drift([np.mean(sessions, axis=0) for sessions in subjects.values()])
+    own = {map_name(path): drift_p_value(calibrator.summaries_, [row]) for path, row in quantiles.items()}
+    rows = [{"map": name, "p_value": p_value} for name, p_value in {ALL: together, **own}.items()]
+    write_table(rows, maps / DRIFT)
+
+
+def warn_of_drift(maps, warnings):
+    """Warnings of a cohort whose scores were not those of calibration; adds the maps' own to `warnings`."""
+    p_values = {row["map"]: row["p_value"] for row in read_table(maps / DRIFT)}
+    if p_values.get(ALL, 1) > DRIFT_LEVEL:
         return []
-    for map_, summary in summaries.items():
-        own = drift_p_value(calibrator.summaries_, [summary])
+    for path in warnings:
+        own = p_values.get(map_name(path), 1)
         if own <= DRIFT_LEVEL:
-            warnings[map_].append(f"drift: scores unlike those of calibration (p = {own:.3f})")
+            warnings[path].append(f"drift: scores unlike those of calibration (p = {own:.3f})")
     return [
         "Drift: the scores of this cohort do not look like those of the subjects of calibration "
-        f"(p = {p_value:.3f}): unless large lesions explain it, the false-positive rate does not hold here."
+        f"(p = {p_values[ALL]:.3f}): unless large lesions explain it, the false-positive rate does not hold "
+        "here."
     ]
 
 

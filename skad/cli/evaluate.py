@@ -7,7 +7,20 @@ import numpy as np
 from tqdm import tqdm
 
 from skad.cli.cohort import load_cohort
-from skad.cli.output import ENDING, complain, map_path, name_of, sidecar_path, tell, write_table
+from skad.cli.output import (
+    ENDING,
+    EVALUATION,
+    LESION_SIZES,
+    REPORT,
+    ROC,
+    complain,
+    map_path,
+    name_of,
+    sidecar_path,
+    tell,
+    write_table,
+)
+from skad.cli.report import write_report
 from skad.cli.sizes import SizeTable
 from skad.io.nifti import open_nifti
 from skad.metrics import (
@@ -20,7 +33,6 @@ from skad.metrics import (
 from skad.preprocessing.reorient import Reorientation
 from skad.report import plot_roc, save_figure
 
-TABLE, SIZES, ROC = "evaluation.csv", "lesion_sizes.csv", "roc.png"
 METRICS = {
     "roc_auc": foreground_roc_auc_score,
     "average_precision": foreground_average_precision_score,
@@ -38,9 +50,10 @@ def add_arguments(parser):
     parser.add_argument(
         "--size-step", type=int, default=200, help="width of a lesion size range, pixels; default: 200"
     )
+    parser.add_argument("--no-report", action="store_false", dest="report", help="tables and curves only")
 
 
-def evaluate(maps, folder, *, where=(), size_step=200):
+def evaluate(maps, folder, *, where=(), size_step=200, report=True):
     """Compare the maps of a folder with the labels of another; parameters as in ``skad evaluate --help``.
 
     Returns
@@ -73,6 +86,8 @@ def evaluate(maps, folder, *, where=(), size_step=200):
     if not rows:
         return 2
     _finish(maps, rows, histogram, sizes)
+    if report:
+        errors |= write_report(maps, volumes, maps / REPORT, scans=folder)
     return 1 if errors else 0
 
 
@@ -155,9 +170,9 @@ def _pooled(histogram, label):
 
 def _finish(maps, rows, histogram, sizes):
     summary = _summary(rows, histogram)
-    write_table([*rows, *summary], maps / TABLE)
+    write_table([*rows, *summary], maps / EVALUATION)
     if sizes.rows():
-        write_table(sizes.rows(), maps / SIZES)
+        write_table(sizes.rows(), maps / LESION_SIZES)
     abnormal = [label for label in histogram.labels if label > 0]
     if abnormal and 0 in histogram.labels:
         curves = {"any": (*histogram.roc_curve()[:2], histogram.roc_auc())}
@@ -166,7 +181,7 @@ def _finish(maps, rows, histogram, sizes):
                 curves[f"class {k}"] = (*histogram.roc_curve(label=k)[:2], histogram.roc_auc(label=k))
         save_figure(plot_roc(curves), maps / ROC)
     _print(summary, len({row["subject"] for row in rows}))
-    tell(f"Tables: {maps / TABLE}, {maps / SIZES}.")
+    tell(f"Tables: {maps / EVALUATION}, {maps / LESION_SIZES}.")
 
 
 def _print(summary, n_subjects):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from skad.cli.cohort import subjects_where
+from skad.cli.json_output import record
 from skad.cli.methods import METHODS, build_detector
 from skad.cli.output import new_folder, tell, write_json
 from skad.datasets import load
@@ -19,7 +20,9 @@ SETTINGS, SLICES = "settings.json", "slices.npy"
 def add_arguments(parser):
     """Declare what ``skad fit`` takes."""
     parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
-    parser.add_argument("--method", required=True, help=f"one of: {', '.join(METHODS)}")
+    parser.add_argument(
+        "--method", required=True, choices=METHODS, metavar="METHOD", help=f"one of: {', '.join(METHODS)}"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="the detector, for example adm.skad")
     parser.add_argument(
         "--contrasts",
@@ -111,6 +114,7 @@ def fit(
             detector.fit(volumes, out=checkpoints / SLICES if on_disk else None)
         save(detector.set_params(verbose=False, preprocessor__n_jobs=None), out)
         shutil.rmtree(checkpoints)
+    record(detector=out, method=method, contrasts=run["contrasts"], n_slices=detector.n_slices_)
     tell(f"{out} learnt from {detector.n_slices_} slices without a lesion.")
     return 0
 

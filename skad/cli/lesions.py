@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from skad.calibration import ConformalCalibrator
-from skad.cli.output import ENDING, map_path, write_table
+from skad.cli.output import ENDING, GENERATED_BY, map_path, sidecar_path, write_json, write_table
 from skad.io import write_map
 from skad.postprocessing import lesion_table, remove_small_lesions
 
@@ -42,11 +42,24 @@ class LesionRule:
         mask = remove_small_lesions(anomaly > self.threshold, volume.affine, min_volume=self.min_volume)
         p_values, columns = None, COLUMNS
         if self.calibrator is not None:
-            write_map(mask, volume, path.with_name(path.name.replace(ENDING, "desc-lesions_mask")))
+            mask_path = path.with_name(path.name.replace(ENDING, "desc-lesions_mask"))
+            write_map(mask, volume, mask_path)
+            write_json(self._sidecar(path.relative_to(out)), sidecar_path(mask_path))
             p_values, columns = self.calibrator.p_values_of, (*COLUMNS, "p_value")
         lesions = lesion_table(mask, anomaly, volume.affine, p_values=p_values)
         write_table(lesions, path.parent.parent / TABLE, columns=columns)
         return {"n_lesions": len(lesions), "lesion_volume_ml": sum(row["volume_ml"] for row in lesions)}
+
+    def _sidecar(self, source):
+        return {
+            "Description": "Voxels above the calibrated threshold, in components that are large enough",
+            "Type": "Lesion",
+            "Manual": False,
+            "Sources": [f"bids::{source.as_posix()}"],
+            "SpatialReference": "orig",
+            **self.settings(),
+            "GeneratedBy": GENERATED_BY,
+        }
 
 
 def lesion_rule(path, detector, calibrator, *, fpr=None, min_volume=0.01):

@@ -1,15 +1,20 @@
 """The parser, and what every command has in common: exit codes, one line per mistake, no traceback."""
 
 import argparse
+import contextlib
 import sys
 import warnings
 
-from skad.cli import benchmark, calibrate, demo, evaluate, fit, report, score
+from skad.cli import benchmark, calibrate, demo, evaluate, fit, report, score, tune
+from skad.cli.completion import SHELLS, PrintCompletion
+from skad.cli.json_output import json_output, record, record_under
 from skad.cli.output import one_line
+from skad.cli.parser import Parser
 from skad.version import __version__
 
 COMMANDS = {
     "fit": (fit.fit, fit.add_arguments, "train a detector on the lesion-free slices of a folder of scans"),
+    "tune": (tune.tune, tune.add_arguments, "choose a method's parameters without labels, and fit with them"),
     "calibrate": (
         calibrate.calibrate,
         calibrate.add_arguments,
@@ -26,11 +31,19 @@ COMMANDS = {
     "demo": (demo.demo, demo.add_arguments, "do all of it on simulated brains"),
 }
 OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise ValueError(f"{message}; see `{self.prog} --help`.")
+EXAMPLES = {
+    "fit": (
+        "skad fit normal/ --method adm --out adm.skad",
+        "skad fit scans/ --method adm --out adm.skad --where fold=train",
+    ),
+    "tune": ("skad tune normal/ --method adm --out tuned.skad",),
+    "calibrate": ("skad calibrate adm.skad more_normal/ --fpr 0.01 --out calibrated.skad",),
+    "score": ("skad score calibrated.skad patients/ --out patients/derivatives/skad",),
+    "evaluate": ("skad evaluate maps/ patients/",),
+    "report": ("skad report maps/ --scans patients/ --out report.html",),
+    "benchmark": ("skad benchmark benchmarks/studies/phantom.toml --jobs 2",),
+    "demo": ("skad demo --size tiny --out demo/",),
+}
 
 
 def main(argv=None):
@@ -53,37 +66,65 @@ def main(argv=None):
     >>> main(["fit", "nowhere", "--method", "adm", "--out", "adm.skad"])
     2
     """
-    name = "skad"
+    argv = sys.argv[1:] if argv is None else argv
+    name = " ".join(["skad", *(each for each in argv[:1] if each in COMMANDS)])
+    output = contextlib.nullcontext({})
     try:
         arguments = vars(_parser().parse_args(argv))
         command = arguments.pop("command")
-        name = f"skad {command}"
+        if arguments.pop("json"):
+            output = json_output(command)
+        with output as result:
+            code = _run(name, COMMANDS[command][0], arguments)
+            result["exit_code"] = code
+        return code
+    except SystemExit as end:  # --help, --version and --print-completion
+        return end.code or OK
+    except ValueError as error:
+        print(f"{name}: {one_line(error)}", file=sys.stderr)
+        return MISTAKE
+
+
+def _run(name, command, arguments):
+    """The exit code of a command; what goes wrong is told in one line."""
+    try:
         with warnings.catch_warnings():
             warnings.showwarning = _one_line_warning(name)
-            return COMMANDS[command][0](**arguments)
-    except SystemExit as end:  # --help and --version
-        return end.code or OK
+            return command(**arguments)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; what is finished is kept, --resume goes on from there.", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError, MemoryError) as error:
         print(f"{name}: {one_line(error)}", file=sys.stderr)
+        record(error=one_line(error))
         return MISTAKE
 
 
 def _parser():
-    parser = _Parser(
-        "skad", description="Find what does not belong in a medical image after seeing only normal ones."
+    parser = Parser(
+        "skad",
+        "Find what does not belong in a medical image after seeing only normal ones.",
+        ["skad demo --size tiny --out demo/", "skad fit --help"],
     )
     parser.add_argument("--version", action="version", version=f"skad {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
-    for name, (_, add_arguments, purpose) in COMMANDS.items():
-        add_arguments(commands.add_parser(name, help=purpose, description=purpose))
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        default=argparse.SUPPRESS,
+        choices=SHELLS,
+        help='for the shell: eval "$(skad --print-completion bash)"',
+    )
+    commands = {name: (purpose, EXAMPLES[name]) for name, (_, _, purpose) in COMMANDS.items()}
+    for name, command in parser.add_commands(commands).items():
+        COMMANDS[name][1](command)
+        command.add_argument("--json", action="store_true", help="print one JSON object, messages to stderr")
     return parser
 
 
 def _one_line_warning(name):
     def show(message, *args, **kwargs):
-        print(f"{name}: warning: {one_line(ValueError(message))}", file=sys.stderr)
+        text = one_line(ValueError(message))
+        record_under("warnings", [text])
+        print(f"{name}: warning: {text}", file=sys.stderr)
 
     return show

@@ -8,11 +8,17 @@ import re
 import sys
 from pathlib import Path
 
+from skad.cli.json_output import record_under
 from skad.persistence import written_whole
 from skad.version import __version__
 
 ENDING = "desc-anomaly_map"
-GENERATED_BY = [{"Name": "skad", "Version": __version__}]
+SCORES, DRIFT = "scores.csv", "drift.csv"  # of `skad score`
+EVALUATION, LESION_SIZES, ROC = "evaluation.csv", "lesion_sizes.csv", "roc.png"  # of `skad evaluate`
+REPORT = "report.html"  # of both
+GENERATED_BY = [
+    {"Name": "skad", "Version": __version__, "CodeURL": "https://github.com/skad-developers/skad"}
+]
 
 
 @contextlib.contextmanager
@@ -61,6 +67,17 @@ def map_path(folder, volume):
     return Path(folder, *parts, "anat", "_".join([*parts, f"{ENDING}.nii.gz"]))
 
 
+def map_name(path):
+    """Subject and, where there are several, session, as in the name of a map.
+
+    Examples
+    --------
+    >>> map_name(Path("maps/sub-01/anat/sub-01_desc-anomaly_map.nii.gz"))
+    'sub-01'
+    """
+    return path.name.removesuffix(f"_{ENDING}.nii.gz")
+
+
 def figure_path(folder, volume):
     """Where the picture of a volume's map lies: ``sub-*/figures/``."""
     name = map_path(folder, volume).name.removesuffix(".nii.gz")
@@ -97,6 +114,7 @@ def write_table(rows, path, columns=()):
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
+    record_under("tables", {Path(path).as_posix(): rows})
 
 
 def digest(path):
@@ -118,12 +136,14 @@ def one_line(error):
 def tell(text):
     """Say what is done, at once even when a file listens."""
     print(text, flush=True)
+    record_under("messages", [text])
 
 
 def complain(command, errors):
     """One line per subject that failed."""
     for subject, error in errors.items():
         print(f"skad {command}: {subject}: {one_line(error)}", file=sys.stderr, flush=True)
+    record_under("errors", {subject: one_line(error) for subject, error in errors.items()})
 
 
 def _entity(key, value):

@@ -7,11 +7,16 @@ import numpy as np
 from tqdm import tqdm
 
 from skad.calibration.drift import summarise
+from skad.cli.bids import describe_derivative, source_uri
 from skad.cli.cohort import load_cohort
 from skad.cli.detectors import load_detector
+from skad.cli.doubts import write_drift
 from skad.cli.lesions import lesion_rule
 from skad.cli.output import (
+    DRIFT,
     GENERATED_BY,
+    REPORT,
+    SCORES,
     check_distinct,
     complain,
     digest,
@@ -25,16 +30,9 @@ from skad.cli.output import (
     write_json,
     write_table,
 )
+from skad.cli.report import write_report
 from skad.io import save_image
 from skad.report import plot_volume, save_figure
-
-TABLE = "scores.csv"
-DESCRIPTION = {
-    "Name": "skad anomaly maps",
-    "BIDSVersion": "1.9.0",
-    "DatasetType": "derivative",
-    "GeneratedBy": GENERATED_BY,
-}
 
 
 def add_arguments(parser):
@@ -51,7 +49,8 @@ def add_arguments(parser):
     parser.add_argument("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
     parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
-    parser.add_argument("--no-figures", action="store_false", dest="figures", help="maps and table only")
+    parser.add_argument("--no-figures", action="store_false", dest="figures", help="no picture of every map")
+    parser.add_argument("--no-report", action="store_false", dest="report", help="no report.html")
     parser.add_argument("--resume", action="store_true", help="keep the maps of this detector that are there")
 
 
@@ -66,6 +65,7 @@ def score(
     device="auto",
     jobs=None,
     figures=True,
+    report=True,
     resume=False,
 ):
     """Write the anomaly map of every subject of a folder; parameters as in ``skad score --help``.
@@ -91,16 +91,18 @@ def score(
         maps = detector.score_volumes(to_do, n_jobs=jobs, on_error="yield")
         for volume, image in tqdm(maps, total=len(to_do), unit="subject", disable=None):
             try:
-                _write(volume, image, detector, rule, run, out, figures)
+                _write(volume, image, detector, rule, run, out, figures, scans=folder)
             except Exception as error:  # one bad subject must not end a night's work
                 errors[name_of(volume)] = error
-        code = _finish(out, volumes, run, errors)
-        if calibrator is not None:
-            _check_drift(calibrator, out, volumes, run)
+        code = _finish(out, volumes, run, errors, scans=folder)
+        _check_drift(calibrator, out, volumes, run)
+        if report and code != 2:
+            made = [volume for volume in volumes if _sidecar(out, volume, run)]
+            code |= bool(write_report(out, made, out / REPORT, scans=folder, evaluated=False))
         return code
 
 
-def _write(volume, image, detector, rule, run, out, figures):
+def _write(volume, image, detector, rule, run, out, figures, *, scans):
     if isinstance(image, Exception):
         raise image
     path = save_image(image, map_path(out, volume))
@@ -118,7 +120,7 @@ def _write(volume, image, detector, rule, run, out, figures):
         "OutsideForeground": "NaN" if outside == "nan" else 0,
         "Contrasts": list(detector.contrasts_),
         "MissingContrasts": [name for name in detector.contrasts_ if name not in present],
-        "Sources": [Path(volume.info["paths"][name]).name for name in present],
+        "Sources": [source_uri(volume.info["paths"][name], scans) for name in present],
         **run,
         "GeneratedBy": GENERATED_BY,
         "Summary": _statistics(scores) | lesions,
@@ -162,15 +164,14 @@ def _summary(out, volume, run):
 
 def _check_drift(calibrator, out, volumes, run):
     """Warn where the patients, each with all sessions, do not look like those of calibration."""
-    quantiles = {}
-    for volume in volumes:
-        if sidecar := _sidecar(out, volume, run):
-            quantiles.setdefault(volume.subject, []).append(sidecar["ScoreQuantiles"])
-    if quantiles:
-        calibrator.warn_of_drift([np.mean(sessions, axis=0) for sessions in quantiles.values()])
+    (out / DRIFT).unlink(missing_ok=True)
+    sidecars = {map_path(out, volume): _sidecar(out, volume, run) for volume in volumes}
+    quantiles = {path: each["ScoreQuantiles"] for path, each in sidecars.items() if each}
+    if calibrator is not None and quantiles:
+        write_drift(calibrator, quantiles, out)
 
 
-def _finish(out, volumes, run, errors):
+def _finish(out, volumes, run, errors, *, scans):
     """The table of all maps, a line for every subject that failed, and the exit code."""
     complain("score", errors)
     made = {name_of(volume): row for volume in volumes if (row := _summary(out, volume, run))}
@@ -178,7 +179,7 @@ def _finish(out, volumes, run, errors):
         return 2
     failed = {name: {"error": one_line(error)} for name, error in errors.items()}
     rows = [{"subject": name, **made.get(name, {}), **failed.get(name, {})} for name in made | failed]
-    write_json(DESCRIPTION, out / "dataset_description.json")
-    write_table(rows, out / TABLE)
-    tell(f"{len(made)} maps in {out}, summarised in {out / TABLE}; {len(errors)} subjects failed.")
+    describe_derivative(out, scans)
+    write_table(rows, out / SCORES)
+    tell(f"{len(made)} maps in {out}, summarised in {out / SCORES}; {len(errors)} subjects failed.")
     return 1 if errors else 0

@@ -2,9 +2,11 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Sequence
 
-from skad.datasets.cases import Case, existing_folder, nifti_files, read_cases, stem
+from skad.datasets.cases import Case, Loaded, existing_folder, nifti_files, read_cases, stem
 from skad.io import VolumeReadError
+from skad.utils.typing import PathLike
 
 ANNOTATIONS = ("mask", "dseg")
 # Not what a scanner measured: left out unless asked for by name.
@@ -13,7 +15,15 @@ DERIVED = (*ANNOTATIONS, "probseg", "map", "roi")
 SILENT_ENTITIES = ("acq", "rec", "run", "dir", "space", "desc", "res", "echo", "part")
 
 
-def load_bids(folder, *, contrasts=None, subjects=None, labels="lesion", missing="raise", on_error="raise"):
+def load_bids(
+    folder: PathLike,
+    *,
+    contrasts: Sequence[str] | None = None,
+    subjects: Sequence[str] | None = None,
+    labels: str = "lesion",
+    missing: str = "raise",
+    on_error: str = "raise",
+) -> Loaded:
     """Open the anatomical scans of a BIDS folder, one volume per session.
 
     Reads ``sub-*/[ses-*/]anat/``. A contrast is named by its suffix and, with a contrast agent, its ``ce``

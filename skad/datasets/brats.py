@@ -2,9 +2,11 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
-from skad.datasets.cases import Case, existing_folder, nifti_files, read_cases, stem
+from skad.datasets.cases import Case, Loaded, existing_folder, nifti_files, read_cases, stem
 from skad.io import VolumeReadError
+from skad.utils.typing import PathLike
 
 # Names up to 2021 (_t1ce) and from 2023 on (-t1c).
 CONTRASTS = {
@@ -22,7 +24,14 @@ FILE_NAME = re.compile(rf"(?P<case>.+)[_-](?P<kind>{'|'.join(CONTRASTS)}|seg)")
 CASE_NAME = re.compile(r"(?P<subject>BraTS-[A-Z]+-\d+)-(?P<session>\d{3})")
 
 
-def load_brats(folder, *, contrasts=None, subjects=None, missing="raise", on_error="raise"):
+def load_brats(
+    folder: PathLike,
+    *,
+    contrasts: Sequence[str] | None = None,
+    subjects: Sequence[str] | None = None,
+    missing: str = "raise",
+    on_error: str = "raise",
+) -> Loaded:
     """Open a folder of a BraTS challenge, in the names of 2017-2021 or of 2023 and later.
 
     Contrasts get the names ``T1w``, ``ce-gadolinium_T1w``, ``T2w``, ``FLAIR``; the segmentation becomes the

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from skad.io import VolumeReadError, read_volume
+from skad.io import Volume, VolumeReadError, read_volume
+from skad.utils.names import nearest
+
+Loaded: TypeAlias = list[Volume] | Any  # volumes; with their errors where on_error="collect"
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def _read(case, contrasts, missing):
     if absent and missing == "raise":
         raise VolumeReadError(
             f"Subject {case.name!r} has no contrast {absent[0]!r} (it has {', '.join(sorted(available))}): "
-            "add the image, or choose other contrasts."
+            + (nearest(absent[0], available, cutoff=0.8) or "add the image, or choose other contrasts.")
         )
     return read_volume(
         {name: available.get(name) for name in contrasts},

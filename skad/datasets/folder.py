@@ -2,22 +2,24 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
-from skad.datasets.cases import Case, existing_folder, nifti_files, read_cases
+from skad.datasets.cases import Case, Loaded, existing_folder, nifti_files, read_cases
 from skad.io import VolumeReadError
+from skad.utils.typing import PathLike
 
 
 def load_folder(
-    folder,
+    folder: PathLike,
     *,
-    pattern="{subject}_{contrast}",
-    contrasts=None,
-    labels="seg",
-    mask="mask",
-    subjects=None,
-    missing="raise",
-    on_error="raise",
-):
+    pattern: str = "{subject}_{contrast}",
+    contrasts: Sequence[str] | None = None,
+    labels: str = "seg",
+    mask: str = "mask",
+    subjects: Sequence[str] | None = None,
+    missing: str = "raise",
+    on_error: str = "raise",
+) -> Loaded:
     """Open the NIfTI files of a folder whose names follow a pattern.
 
     Parameters

@@ -2,9 +2,11 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
-from skad.datasets.cases import Case, existing_folder, nifti_files, read_cases, stem
+from skad.datasets.cases import Case, Loaded, existing_folder, nifti_files, read_cases, stem
 from skad.io import VolumeReadError
+from skad.utils.typing import PathLike
 
 CONTRASTS_2015 = {"T1": "T1w", "T2": "T2w", "Flair": "FLAIR", "DWI": "dwi"}
 FILE_NAME_2015 = re.compile(r"VSD\.Brain.*\.(?:MR_(?P<contrast>\w+)|(?P<labels>OT))(?:_reg)?\.\d+")
@@ -15,7 +17,14 @@ FILE_NAME_2022 = re.compile(
 )
 
 
-def load_isles(folder, *, contrasts=None, subjects=None, missing="raise", on_error="raise"):
+def load_isles(
+    folder: PathLike,
+    *,
+    contrasts: Sequence[str] | None = None,
+    subjects: Sequence[str] | None = None,
+    missing: str = "raise",
+    on_error: str = "raise",
+) -> Loaded:
     """Open a folder of ISLES 2015 (sub-acute strokes, SISS) or ISLES 2022.
 
     Contrasts get the names ``dwi``, ``FLAIR``, ``T1w``, ``T2w`` (2015) or ``dwi``, ``adc``, ``FLAIR`` (2022);

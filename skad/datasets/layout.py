@@ -1,10 +1,13 @@
 """Any folder whose layout is one of the known ones."""
 
+from collections.abc import Sequence
+
 from skad.datasets.bids import find_bids
 from skad.datasets.brats import find_brats
-from skad.datasets.cases import existing_folder, read_cases
+from skad.datasets.cases import Case, Loaded, existing_folder, read_cases
 from skad.datasets.isles import find_isles
 from skad.io import VolumeReadError
+from skad.utils.typing import PathLike
 
 # In this order: ISLES 2022 looks like BIDS but keeps its main contrast and its labels elsewhere.
 LAYOUTS = {
@@ -14,7 +17,14 @@ LAYOUTS = {
 }
 
 
-def load(folder, *, contrasts=None, subjects=None, missing="raise", on_error="raise"):
+def load(
+    folder: PathLike,
+    *,
+    contrasts: Sequence[str] | None = None,
+    subjects: Sequence[str] | None = None,
+    missing: str = "raise",
+    on_error: str = "raise",
+) -> Loaded:
     """Open a folder of scans in BIDS, BraTS or ISLES layout, whichever it is.
 
     Parameters
@@ -38,7 +48,7 @@ def load(folder, *, contrasts=None, subjects=None, missing="raise", on_error="ra
         Says what was looked for; names the subject and contrast, or the file.
     """
     folder = existing_folder(folder)
-    cases = next((cases for find in LAYOUTS.values() if (cases := find(folder))), [])
+    cases: list[Case] = next((found for find in LAYOUTS.values() if (found := find(folder))), [])
     if not cases:
         raise VolumeReadError(
             f"{folder} is in none of the known layouts, {'; '.join(LAYOUTS)}: rename the files, or use "

@@ -1,6 +1,7 @@
 """Brains with known lesions for demonstrations and tests: no download, no patient."""
 
 import math
+from collections.abc import Sequence
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from skad.datasets.phantom_lesions import LESIONS, draw_lesions
 from skad.datasets.phantom_signal import SEQUENCES, draw_materials, rician
 from skad.datasets.phantom_site import LESION_CLASSES, label_map
 from skad.io import Volume
+from skad.utils.typing import RandomState
 
 __all__ = ["CONTRASTS", "LESION_CLASSES", "TISSUES", "make_phantom"]
 
@@ -37,17 +39,17 @@ class _Protocol(NamedTuple):
 
 
 def make_phantom(
-    n_subjects=8,
+    n_subjects: int = 8,
     *,
-    shape=(128, 128, 40),
-    voxel_size=None,
-    contrasts=("T1w", "FLAIR", "ce-gadolinium_T1w"),
-    lesion="glioma",
-    skull=False,
-    noise=0.03,
-    bias_field=0.2,
-    random_state=None,
-):
+    shape: Sequence[int] = (128, 128, 40),
+    voxel_size: float | Sequence[float] | None = None,
+    contrasts: str | Sequence[str] = ("T1w", "FLAIR", "ce-gadolinium_T1w"),
+    lesion: str | Sequence[str] | None = "glioma",
+    skull: bool = False,
+    noise: float = 0.03,
+    bias_field: float = 0.2,
+    random_state: RandomState = None,
+) -> list[Volume]:
     """Simulated multi-contrast brains with lesions whose extent is known.
 
     The tissue maps of the MNI152 templates that ship with nilearn are bent into a new brain for every

@@ -1,5 +1,7 @@
 """The phantom's anatomy as labels, to train a segmentation network on."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from skad.datasets.phantom_anatomy import TISSUES
@@ -24,7 +26,7 @@ for _tissue, _value in TISSUES.items():
     _CLASS_OF_TISSUE[_value] = ANATOMY.get("brain" if _tissue == "grey_matter" else _tissue, ANATOMY["other"])
 
 
-def label_anatomy(volumes):
+def label_anatomy(volumes: Sequence[Volume]) -> list[Volume]:
     """The same phantoms with their anatomy in the place of their lesions as labels.
 
     `VolumePreprocessor` then gives the anatomical classes of the slices as `y`, by nearest neighbours, for

@@ -4,11 +4,14 @@ import gzip
 
 import nibabel
 import numpy as np
+from numpy.typing import ArrayLike
+
+from skad.utils.typing import Array
 
 _NO_EXTENSION = bytes(4)  # follows the header in a single file
 
 
-def compact_nifti(voxels, affine, *, low, high, n_levels=256):
+def compact_nifti(voxels: Array, affine: ArrayLike, *, low: float, high: float, n_levels: int = 256) -> bytes:
     """A gzip'ed NIfTI file of an image that is rounded to a few levels.
 
     Parameters

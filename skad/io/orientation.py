@@ -2,9 +2,10 @@
 
 import nibabel.orientations as orientations
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def axes_towards(affine, codes):
+def axes_towards(affine: ArrayLike, codes: str) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     """Permutation and flips that make a stored array's axes run towards `codes`.
 
     Parameters

@@ -1,15 +1,25 @@
 """Files of one subject to a `Volume`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from skad.io.errors import VolumeReadError
 from skad.io.nifti import open_nifti
 from skad.io.regrid import SMALLEST_OVERLAP, onto, overlap, same_affine, same_grid
 from skad.io.sources import Missing
 from skad.io.volume import Volume
+from skad.utils.typing import PathLike
 
 
-def read_volume(paths, *, subject=None, labels=None, mask=None, info=None):
+def read_volume(
+    paths: Mapping[str, PathLike | None],
+    *,
+    subject: str | None = None,
+    labels: PathLike | None = None,
+    mask: PathLike | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> Volume:
     """Open the NIfTI files of one subject; headers are checked now, voxels when they are accessed.
 
     The first file that exists gives the grid. Images on other grids are brought onto it by their affines:

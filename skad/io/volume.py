@@ -1,11 +1,14 @@
 """One subject on one grid."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skad.io.errors import VolumeReadError
 from skad.io.sources import InMemory
+from skad.utils.typing import BoolArray, IntArray
 
 
 class Volume:
@@ -52,7 +55,17 @@ class Volume:
     dtype('float32')
     """
 
-    def __init__(self, contrasts, affine, *, subject="", labels=None, mask=None, header=None, info=None):
+    def __init__(
+        self,
+        contrasts: Mapping[str, Any],
+        affine: ArrayLike,
+        *,
+        subject: str = "",
+        labels: Any = None,
+        mask: Any = None,
+        header: Mapping[str, Any] | None = None,
+        info: Mapping[str, Any] | None = None,
+    ) -> None:
         self.subject = str(subject)
         self.affine = np.array(affine, dtype=float)
         self.header = header
@@ -91,32 +104,32 @@ class Volume:
                 )
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Voxels per axis, as stored."""
         return tuple(next(iter(self.contrasts.sources.values())).shape)
 
     @property
-    def voxel_size(self):
+    def voxel_size(self) -> tuple[float, ...]:
         """Distance of neighbouring voxels along each stored axis, mm."""
         return tuple(float(length) for length in np.linalg.norm(self.affine[:3, :3], axis=0))
 
     @property
-    def has_labels(self):
+    def has_labels(self) -> bool:
         """Whether there are labels, without reading them."""
         return self._labels is not None
 
     @property
-    def has_mask(self):
+    def has_mask(self) -> bool:
         """Whether there is a mask, without reading it."""
         return self._mask is not None
 
     @property
-    def labels(self):
+    def labels(self) -> IntArray | None:
         """Abnormality classes, int32 of shape (nx, ny, nz), or None."""
         return None if self._labels is None else _classes(self._labels)
 
     @property
-    def mask(self):
+    def mask(self) -> BoolArray | None:
         """The brain or body, bool of shape (nx, ny, nz), or None. Probabilities are cut at one half."""
         return None if self._mask is None else self._mask.load() > 0.5
 

@@ -2,16 +2,20 @@
 
 import uuid
 from pathlib import Path
+from typing import TypeAlias
 
 import nibabel
 import numpy as np
 
 from skad.io.errors import VolumeWriteError
+from skad.io.volume import Volume
+from skad.utils.typing import Array, PathLike
 
+NiftiImage: TypeAlias = nibabel.Nifti1Image  # and its subclass for NIfTI-2
 OUTSIDE = {"nan": np.nan, "zero": 0.0}
 
 
-def to_image(array, volume, *, outside="nan"):
+def to_image(array: Array, volume: Volume, *, outside: str = "nan") -> NiftiImage:
     """A map as a NIfTI image that lies on the volume exactly.
 
     Parameters
@@ -71,7 +75,7 @@ def _with_geometry(array, volume):
     return kind(array, volume.affine, header)
 
 
-def write_map(array, volume, path, *, outside="nan"):
+def write_map(array: Array, volume: Volume, path: PathLike, *, outside: str = "nan") -> Path:
     """Write a map on the volume's own grid; the file appears complete or not at all.
 
     Parameters
@@ -98,7 +102,7 @@ def write_map(array, volume, path, *, outside="nan"):
     return save_image(to_image(array, volume, outside=outside), path)
 
 
-def save_image(image, path):
+def save_image(image: NiftiImage, path: PathLike) -> Path:
     """Write a NIfTI image under a temporary name beside `path`, then rename it; returns the path."""
     path = Path(path)
     ending = next((end for end in (".nii.gz", ".nii") if path.name.endswith(end)), None)

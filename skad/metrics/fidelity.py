@@ -3,8 +3,10 @@
 import numpy as np
 from scipy.special import entr
 
+from skad.utils.typing import Array, FloatArray
 
-def quality_score(probabilities, probabilities_of_reference):
+
+def quality_score(probabilities: Array, probabilities_of_reference: Array) -> FloatArray:
     """Entropy of the image's segmentation minus that of its reference's (K, eq. 9).
 
     Blurry references are hard to segment: the entropy of their softmax is high and the score negative. A
@@ -49,7 +51,7 @@ def quality_score(probabilities, probabilities_of_reference):
     return _entropy(of_image) - _entropy(of_reference)
 
 
-def overlap_score(labels, labels_of_reference):
+def overlap_score(labels: Array, labels_of_reference: Array) -> FloatArray:
     """Mean Dice between the segmentations of image and reference over the image's classes (K, eq. 10).
 
     Parameters

@@ -1,8 +1,12 @@
 """A metric per patient, with its mean and standard deviation over patients."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from skad.metrics.foreground import UndefinedScoreError
+from skad.utils.typing import Array
 
 
 def check_groups(groups, n_samples):
@@ -17,7 +21,9 @@ def check_groups(groups, n_samples):
     return groups
 
 
-def per_group(metric, y_true, anomaly, groups, **kwargs):
+def per_group(
+    metric: Callable[..., float], y_true: Array, anomaly: Array, groups: Array, **kwargs: Any
+) -> dict[str, Any]:
     """Score every patient on its own.
 
     Parameters

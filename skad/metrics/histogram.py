@@ -6,6 +6,8 @@ octave with 16 bits, from 1e-38 to 3e38 on either side of zero. Heavy tails (GMM
 the same relative resolution, and no range has to be known before the first pixel comes.
 """
 
+from typing import Self
+
 import numpy as np
 
 from skad.metrics.foreground import (
@@ -14,7 +16,8 @@ from skad.metrics.foreground import (
     check_shapes_and_types,
     missing_class_message,
 )
-from skad.metrics.operating_points import points_in_bins
+from skad.metrics.operating_points import OperatingPoints, points_in_bins
+from skad.utils.typing import Array, FloatArray, IntArray
 
 CHUNK = 1 << 18  # pixels; the buffers of one chunk stay in the second-level cache
 LARGEST = 0x7F7FFFFF  # bit pattern of the largest finite float32
@@ -56,13 +59,13 @@ class ScoreHistogram:
     (0.833, 0.667)
     """
 
-    def __init__(self, *, bits=16):
+    def __init__(self, *, bits: int = 16) -> None:
         if not 10 <= bits <= 20:
             raise ValueError(f"bits should be from 10 (sign, exponent and 1 bit) to 20, got {bits}.")
         self.bits = bits
-        self._counts = {}
+        self._counts: dict[int, Array] = {}
 
-    def update(self, y_true, anomaly):
+    def update(self, y_true: Array, anomaly: Array) -> Self:
         """Count the foreground pixels of one more image, volume or stack.
 
         Nothing is counted if the input is bad.
@@ -129,12 +132,12 @@ class ScoreHistogram:
         return f"<ScoreHistogram of {n_pixels} pixels, labels {self.labels}, bits={self.bits}>"
 
     @property
-    def labels(self):
+    def labels(self) -> list[int]:
         """Labels of the foreground pixels counted so far, sorted."""
         return sorted(label for label in self._counts if self.counts(label).any())
 
     @property
-    def edges(self):
+    def edges(self) -> FloatArray:
         """Smallest float32 of each bin, ascending: ``score >= edges[i]`` means bin i or higher."""
         order, shift = _ascending_bins(self.bits), 32 - self.bits
         dropped = np.uint32((1 << shift) - 1)
@@ -142,7 +145,7 @@ class ScoreHistogram:
         # Below zero a larger pattern is a smaller score: the smallest of the bin has all dropped bits set.
         return np.where(order >> (self.bits - 1), pattern | dropped, pattern).view(np.float32)
 
-    def counts(self, label):
+    def counts(self, label: int) -> IntArray:
         """Foreground pixels of one label in each bin, bins ascending, int array of shape (n_bins,)."""
         order = _ascending_bins(self.bits)
         return self._counts[label][order] if label in self._counts else np.zeros(order.size, dtype=np.int64)
@@ -150,7 +153,7 @@ class ScoreHistogram:
     def _total(self, labels):
         return sum((self.counts(k) for k in labels), start=np.zeros(self.edges.size, dtype=np.int64))
 
-    def operating_points(self, *, label=None):
+    def operating_points(self, *, label: int | None = None) -> OperatingPoints:
         """Counts of true and false positives at the lower edge of every bin that is not empty.
 
         Parameters
@@ -174,28 +177,28 @@ class ScoreHistogram:
         occupied = np.flatnonzero(positives + negatives)
         return points_in_bins(positives[occupied], negatives[occupied], self.edges[occupied])
 
-    def roc_auc(self, *, label=None):
+    def roc_auc(self, *, label: int | None = None) -> float:
         """Area under the ROC curve, pixels of one bin tied. Parameters and errors: `operating_points`."""
         return self.operating_points(label=label).roc_auc()
 
-    def average_precision(self, *, label=None):
+    def average_precision(self, *, label: int | None = None) -> float:
         """Average precision, pixels of one bin tied. Parameters and errors: `operating_points`."""
         return self.operating_points(label=label).average_precision()
 
-    def best_dice(self, *, label=None):
+    def best_dice(self, *, label: int | None = None) -> float:
         """Best Dice over the lower edges of the bins, at most the exact one. See `operating_points`."""
         return float(self.operating_points(label=label).dice().max())
 
-    def best_dice_threshold(self, *, label=None):
+    def best_dice_threshold(self, *, label: int | None = None) -> float:
         """Threshold at which ``anomaly >= threshold`` has the Dice `best_dice`. See `operating_points`."""
         points = self.operating_points(label=label)
         return float(points.thresholds[points.dice().argmax()])
 
-    def roc_curve(self, *, label=None):
+    def roc_curve(self, *, label: int | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
         """False and true positive rates and thresholds, each an exact point of `foreground_roc_curve`."""
         return self.operating_points(label=label).roc_curve()
 
-    def quantile(self, q, *, label=None):
+    def quantile(self, q: float | Array, *, label: int | None = None) -> float | FloatArray:
         """Threshold that at most a share ``1 - q`` of the pixels reaches.
 
         We return the upper edge of the bin that holds the quantile, so the promise is kept exactly; the

@@ -1,14 +1,19 @@
 """Scores that look at lesions: ROC-AUC by lesion size, and lesions found against false positives."""
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
 from skad.metrics.foreground import UndefinedScoreError, check_label, check_map
 from skad.metrics.groups import check_groups
 from skad.metrics.pixel import foreground_roc_auc_score
+from skad.utils.typing import Array, FloatArray
 
 
-def lesion_size_report(y_true, anomaly, *, step=200, label=None):
+def lesion_size_report(
+    y_true: Array, anomaly: Array, *, step: int = 200, label: int | None = None
+) -> list[dict[str, Any]]:
     """ROC-AUC of single slices by the size of their lesion (A, section 3.1.3 and Fig. 7).
 
     The size of a slice is the number of its abnormal foreground pixels; its AUC compares them with the normal
@@ -77,8 +82,16 @@ def _size_row(scores, smallest, largest):
 
 
 def lesion_froc(
-    y_true, anomaly, groups, *, label=None, n_thresholds=50, min_overlap=0.1, min_size=1, connectivity=3
-):
+    y_true: Array,
+    anomaly: Array,
+    groups: Array,
+    *,
+    label: int | None = None,
+    n_thresholds: int = 50,
+    min_overlap: float = 0.1,
+    min_size: int = 1,
+    connectivity: int = 3,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Free-response ROC curve: share of lesions found against false positives per volume.
 
     At each threshold the pixels with ``anomaly >= threshold`` of a volume fall into connected components, the

@@ -5,9 +5,12 @@ import numpy as np
 from skad.metrics.foreground import UndefinedScoreError, check_map
 from skad.metrics.groups import check_groups
 from skad.metrics.pixel import foreground_roc_auc_score, foreground_roc_curve
+from skad.utils.typing import Array, FloatArray
 
 
-def mean_roc_curve(y_true, anomaly, groups, *, label=None, n_thresholds=1000):
+def mean_roc_curve(
+    y_true: Array, anomaly: Array, groups: Array, *, label: int | None = None, n_thresholds: int | None = 1000
+) -> tuple[FloatArray, FloatArray, float, float]:
     """ROC curve of one abnormality class: mean sensitivity of the volumes at every false positive rate.
 
     Parameters

@@ -2,9 +2,10 @@
 
 from skad.metrics.foreground import check_map, split_foreground
 from skad.metrics.operating_points import points_at_positives, points_at_scores
+from skad.utils.typing import Array, FloatArray
 
 
-def foreground_roc_auc_score(y_true, anomaly, *, label=None):
+def foreground_roc_auc_score(y_true: Array, anomaly: Array, *, label: int | None = None) -> float:
     """Exact area under the ROC curve of the foreground pixels (A, section 2.6; K, section III-C).
 
     Equal to :func:`sklearn.metrics.roc_auc_score` on the same pixels, ties included.
@@ -45,7 +46,7 @@ def foreground_roc_auc_score(y_true, anomaly, *, label=None):
     return foreground_points(y_true, anomaly, label=label).roc_auc()
 
 
-def foreground_average_precision_score(y_true, anomaly, *, label=None):
+def foreground_average_precision_score(y_true: Array, anomaly: Array, *, label: int | None = None) -> float:
     """Exact average precision of the foreground pixels.
 
     Equal to :func:`sklearn.metrics.average_precision_score` on the same pixels, ties included. Chance scores
@@ -75,7 +76,7 @@ def foreground_average_precision_score(y_true, anomaly, *, label=None):
     return foreground_points(y_true, anomaly, label=label).average_precision()
 
 
-def foreground_best_dice_score(y_true, anomaly, *, label=None):
+def foreground_best_dice_score(y_true: Array, anomaly: Array, *, label: int | None = None) -> float:
     """Best Dice (= best F1) of ``anomaly >= threshold`` over all thresholds, foreground pixels only.
 
     It says how good a segmentation the map could give; the threshold that gives it is
@@ -105,7 +106,7 @@ def foreground_best_dice_score(y_true, anomaly, *, label=None):
     return float(foreground_points(y_true, anomaly, label=label).dice().max())
 
 
-def foreground_best_dice_threshold(y_true, anomaly, *, label=None):
+def foreground_best_dice_threshold(y_true: Array, anomaly: Array, *, label: int | None = None) -> float:
     """Threshold with the best Dice (F1): chosen on validation data, applied to test data (A, section 2.6).
 
     Parameters
@@ -135,7 +136,9 @@ def foreground_best_dice_threshold(y_true, anomaly, *, label=None):
     return float(points.thresholds[points.dice().argmax()])
 
 
-def foreground_roc_curve(y_true, anomaly, *, label=None, n_thresholds=None):
+def foreground_roc_curve(
+    y_true: Array, anomaly: Array, *, label: int | None = None, n_thresholds: int | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """ROC curve of the foreground pixels.
 
     Parameters

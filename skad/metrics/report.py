@@ -1,15 +1,21 @@
 """Detection performance per abnormality class, over volumes and over all pixels (K, Table I)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from skad.metrics.foreground import UndefinedScoreError, check_map, split_foreground
 from skad.metrics.groups import check_groups
 from skad.metrics.operating_points import points_at_positives, points_at_scores
+from skad.utils.typing import Array
 
 RATES = ("sensitivity", "specificity", "precision", "f1")
 
 
-def foreground_rates(y_true, anomaly, *, threshold, label=None):
+def foreground_rates(
+    y_true: Array, anomaly: Array, *, threshold: float, label: int | None = None
+) -> dict[str, float]:
     """Sensitivity, specificity, precision and F1 of ``anomaly >= threshold`` over foreground pixels.
 
     Parameters
@@ -37,10 +43,18 @@ def foreground_rates(y_true, anomaly, *, threshold, label=None):
     >>> foreground_rates(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]), threshold=0.4)
     {'sensitivity': 0.5, 'specificity': 0.5, 'precision': 0.5, 'f1': 0.5}
     """
-    return _rates(*split_foreground(*check_map(y_true, anomaly), label=label), threshold)
+    positives, negatives = split_foreground(*check_map(y_true, anomaly), label=label)
+    return _rates(positives, negatives, threshold)
 
 
-def classwise_report(y_true, anomaly, groups, *, labels=None, n_thresholds=None):
+def classwise_report(
+    y_true: Array,
+    anomaly: Array,
+    groups: Array,
+    *,
+    labels: Sequence[int | None] | None = None,
+    n_thresholds: int | None = None,
+) -> list[dict[str, Any]]:
     """ROC-AUC, sensitivity, specificity, precision and F1 of each abnormality class (K, Table I).
 
     A class is compared with normal pixels; pixels of the other classes are neither true nor false (K). K does

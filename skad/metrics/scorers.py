@@ -1,5 +1,8 @@
 """Pixel metrics as scorers for scikit-learn's model selection."""
 
+from collections.abc import Callable
+from typing import Any
+
 from skad.metrics.pixel import (
     foreground_average_precision_score,
     foreground_best_dice_score,
@@ -7,7 +10,7 @@ from skad.metrics.pixel import (
 )
 
 
-def make_map_scorer(metric, **kwargs):
+def make_map_scorer(metric: Callable[..., float], **kwargs: Any) -> Callable[..., float]:
     """Make a scorer of anomaly maps from a metric of foreground pixels.
 
     The scorer is what ``scoring=`` takes in `GridSearchCV` and `cross_validate`: a callable ``(estimator, X,

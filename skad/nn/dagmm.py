@@ -19,7 +19,7 @@ def reconstruction_features(images, reconstruction):
     Returns
     -------
     Tensor of shape (n, 2, height, width)
-        Relative Euclidean distance |x - x'| / |x|, and cosine similarity of x and x'.
+        Relative Euclidean distance ``|x - x'| / |x|``, and cosine similarity of x and x'.
 
     Examples
     --------

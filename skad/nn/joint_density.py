@@ -23,7 +23,7 @@ class JointDensityNetwork(nn.Module):
     width : int, default=16
         Hidden feature maps.
     residual : {"absolute", "signed"}, default="absolute"
-        |X - X_ct| (A, eq. 5) or X - X_ct.
+        ``|X - X_ct|`` (A, eq. 5) or ``X - X_ct``.
     scaled : bool, default=False
         Residuals in units of the standard deviation that a network expects from the reference there. (We)
     detach : bool, default=False

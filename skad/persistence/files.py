@@ -1,7 +1,9 @@
 """The file of a fitted estimator: a safetensors file whose header holds the rest as JSON."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -14,6 +16,7 @@ from skad.persistence.classes import RefusedError
 from skad.persistence.decoding import Decoder
 from skad.persistence.encoding import Encoder
 from skad.persistence.writing import written_whole
+from skad.utils.typing import PathLike
 from skad.version import __version__
 
 FORMAT = 1
@@ -27,7 +30,7 @@ class LoadError(ValueError):
     """A file cannot be loaded; the message is one sentence that names the file and the remedy."""
 
 
-def save(estimator, path):
+def save(estimator: object, path: PathLike) -> None:
     """Write a fitted estimator to one file, without pickle.
 
     Parameters
@@ -79,7 +82,7 @@ def save(estimator, path):
         temporary.write_bytes(content)
 
 
-def load(path, *, trusted=()):
+def load(path: PathLike, *, trusted: Iterable[type] = ()) -> Any:
     """Read an estimator that :func:`save` wrote; no code from the file is executed.
 
     Parameters

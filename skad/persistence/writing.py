@@ -2,11 +2,14 @@
 
 import contextlib
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+
+from skad.utils.typing import PathLike
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def written_whole(path: PathLike) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well, and vanishes otherwise.
 
     Parameters

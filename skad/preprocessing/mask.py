@@ -1,13 +1,19 @@
 """Which voxels are brain or body: given, non-zero, or found with Otsu's threshold."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
+
+from skad.utils.typing import Array, BoolArray, FloatArray
 
 # Share of voxels, and of the slices' border, that must be exactly zero to call a volume cut out already (we).
 ZERO_SHARE, ZERO_BORDER_SHARE = 0.05, 0.5
 
 
-def foreground(images, given=None, *, method="auto"):
+def foreground(
+    images: Sequence[FloatArray], given: Array | None = None, *, method: str | None = "auto"
+) -> BoolArray:
     """Foreground of the axial slices of one subject.
 
     Parameters

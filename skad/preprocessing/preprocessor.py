@@ -1,8 +1,10 @@
 """Volumes to slices that a network can learn from, and maps of the slices back to the volumes' own space."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -11,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skad.io import Volume, to_image
+from skad.io.writing import NiftiImage
 from skad.preprocessing.growing import RowFile, RowList
 from skad.preprocessing.intensity import robust_range, zscore
 from skad.preprocessing.landmarks import (
@@ -21,6 +24,7 @@ from skad.preprocessing.landmarks import (
 )
 from skad.preprocessing.stack import SliceStack
 from skad.preprocessing.subject import normalisers, place, read_axial, to_label_slices, to_slices
+from skad.utils.typing import Array, PathLike
 
 
 class VolumePreprocessor(BaseEstimator):
@@ -112,7 +116,7 @@ class VolumePreprocessor(BaseEstimator):
         self.slices = slices
         self.n_jobs = n_jobs
 
-    def fit(self, volumes, y=None):
+    def fit(self, volumes: Sequence[Volume], y: object = None) -> Self:
         """Learn the contrasts' names and, for ``intensity="whitematter"``, where their landmarks go.
 
         Parameters
@@ -134,11 +138,13 @@ class VolumePreprocessor(BaseEstimator):
             self.landmarks_ = np.array([_standard(found, name) for name in self.contrasts_])
         return self
 
-    def fit_transform(self, volumes, y=None, *, out=None):
+    def fit_transform(
+        self, volumes: Sequence[Volume], y: object = None, *, out: PathLike | None = None
+    ) -> SliceStack:
         """`fit`, then `transform`."""
         return self.fit(volumes).transform(volumes, out=out)
 
-    def transform(self, volumes, *, out=None):
+    def transform(self, volumes: Sequence[Volume], *, out: PathLike | None = None) -> SliceStack:
         """Slices of volumes, one volume in memory at a time (and job).
 
         Parameters
@@ -177,16 +183,16 @@ class VolumePreprocessor(BaseEstimator):
         counts = [len(index) for index in indices]
         return SliceStack(
             X=X.result(),
-            y=y.result() if labelled else None,
+            y=None if y is None else y.result(),
             groups=np.repeat([volume.subject for volume in volumes], counts),
             contrasts=self.contrasts_,
-            volumes=volumes,
+            volumes=list(volumes),
             volume_index=np.repeat(np.arange(len(volumes)), counts),
             slice_index=np.concatenate(indices),
             placements=list(placements),
         )
 
-    def inverse_transform(self, maps, stack):
+    def inverse_transform(self, maps: Array, stack: SliceStack) -> list[NiftiImage]:
         """Maps of a stack's slices as images in the patients' own space.
 
         Parameters

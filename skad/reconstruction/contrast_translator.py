@@ -1,6 +1,7 @@
 """Contrast-to-contrast translation: every contrast predicted from the others (A, 2.2.1)."""
 
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -11,6 +12,7 @@ from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean, foreground_median
 from skad.nn.translation import NORMALISATIONS, TranslationNetwork
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
 
 
@@ -137,7 +139,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Learn to translate between the contrasts of normal slices.
 
         Parameters

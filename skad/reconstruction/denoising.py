@@ -1,6 +1,7 @@
 """Denoising U-Net: removes coarse noise, and with it what it has never seen (Kascenas et al. 2022)."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.utils.typing import Array
 
 
 def coarse_noise(images, cells):
@@ -143,7 +145,7 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Learn to remove coarse noise from normal slices.
 
         Parameters

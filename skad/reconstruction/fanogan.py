@@ -1,6 +1,7 @@
 """f-AnoGAN: a Wasserstein GAN of normal slices, and an encoder trained afterwards to invert its generator."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import torch
 from sklearn.base import _fit_context
@@ -13,6 +14,7 @@ from skad.nn.wasserstein import critic_losses, generator_loss
 from skad.reconstruction.collapse import EPOCHS, constant_output
 from skad.reconstruction.vae import VAEReconstructor, two_at_least
 from skad.training import TRAINING_CONSTRAINTS, autocast, fit_module, resolve_precision
+from skad.utils.typing import Array
 
 _COUNT = [Interval(Integral, 1, None, closed="left")]
 _WEIGHT = [Interval(Real, 0, None, closed="left")]
@@ -146,7 +148,7 @@ class FAnoGANReconstructor(VAEReconstructor):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Learn to generate normal slices, then to encode them.
 
         Parameters

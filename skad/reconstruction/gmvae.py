@@ -13,6 +13,7 @@ from skad.reconstruction.collapse import EPOCHS, constant_output
 from skad.reconstruction.vae import VAEReconstructor, two_at_least
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, resolve_device, seeded
 from skad.utils.out_of_core import map_chunks
+from skad.utils.typing import Array, FloatArray, RandomState
 
 _COUNT = [Interval(Integral, 1, None, closed="left")]
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
@@ -162,7 +163,7 @@ class GMVAEReconstructor(VAEReconstructor):
         self.callbacks = callbacks
         self.warm_start = warm_start
 
-    def restoration_curve(self, X):
+    def restoration_curve(self, X: Array) -> FloatArray:
         """How the objective of the restoration falls.
 
         Parameters
@@ -178,7 +179,7 @@ class GMVAEReconstructor(VAEReconstructor):
         X = self._check_score_input(X)
         return map_chunks(lambda chunk: self._restore(lambda _, curve: curve.T, chunk), X)
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> FloatArray:
         """Images decoded from draws of the mixture prior; otherwise as of :class:`VAEReconstructor`."""
         check_is_fitted(self)
         with seeded(random_state):

@@ -1,16 +1,19 @@
 """Better latents for the references of any reconstructor that has a latent space (K, II-B.3)."""
 
 from numbers import Integral, Real
+from typing import Self
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
+from torch.nn import Module
 
 from skad.nn.latent_search import frozen, search_latents
 from skad.reconstruction.latent_space import LatentReconstructorMixin
 from skad.training import map_slices, resolve_device
 from skad.utils.out_of_core import map_chunks
+from skad.utils.typing import Array, FloatArray
 
 
 class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, BaseEstimator):
@@ -82,7 +85,7 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
         self.batch_size = batch_size
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Fit a clone of the reconstructor.
 
         Parameters
@@ -102,7 +105,7 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
         self.reconstructor_ = reconstructor
         return self
 
-    def search_curve(self, X):
+    def search_curve(self, X: Array) -> FloatArray:
         """How the reconstruction error falls.
 
         Parameters
@@ -144,15 +147,15 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
         return self.reconstructor_._check_score_input(X)
 
     @property
-    def module_(self):
+    def module_(self) -> Module:
         return self.reconstructor_.module_
 
     @property
-    def image_size_(self):
+    def image_size_(self) -> tuple[int, int]:
         return self.reconstructor_.image_size_
 
     @property
-    def latent_shape_(self):
+    def latent_shape_(self) -> tuple[int, ...]:
         return self.reconstructor_.latent_shape_
 
     def __sklearn_is_fitted__(self):

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from skad.base import ReconstructorMixin
 from skad.training import map_slices, seeded
 from skad.utils.out_of_core import map_chunks
+from skad.utils.typing import Array, FloatArray, RandomState
 
 _LARGEST_BATCH = 32  # slices at a time at score time: more gain nothing and cost memory
 
@@ -25,7 +26,7 @@ class LatentReconstructorMixin(ReconstructorMixin):
     It calls ``_check_fit_input(X)`` first and sets ``module_`` last.
     """
 
-    def encode(self, X):
+    def encode(self, X: Array) -> FloatArray:
         """The latents of every image.
 
         Parameters
@@ -35,17 +36,17 @@ class LatentReconstructorMixin(ReconstructorMixin):
 
         Returns
         -------
-        ndarray of float32, shape (n_samples, *latent_shape_)
+        ndarray of float32, shape ``(n_samples, *latent_shape_)``
         """
         X = self._check_score_input(X)
         return map_chunks(lambda chunk: self._visit(self._latents, chunk), X)
 
-    def decode(self, Z):
+    def decode(self, Z: Array) -> FloatArray:
         """The images of latents.
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, *latent_shape_)
+        Z : array-like of shape ``(n_samples, *latent_shape_)``
 
         Returns
         -------
@@ -65,7 +66,7 @@ class LatentReconstructorMixin(ReconstructorMixin):
             raise ValueError(f"Z should have shape ({expected}), got {Z.shape}.")
         return self._visit(lambda latents, _: self.module_.decode(latents), Z, np.zeros(Z.shape[1]))
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> FloatArray:
         """Images decoded from draws of the standard normal prior.
 
         Parameters

@@ -1,6 +1,7 @@
 """Variational autoencoder of whole slices: global features of normal anatomy (K, II-B.1)."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from skad.nn.vae import VAE, vae_losses
 from skad.reconstruction.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.reconstruction.latent_space import LatentReconstructorMixin
 from skad.training import TRAINING_CONSTRAINTS, fit_module, seeded, start_module
+from skad.utils.typing import Array
 
 _RATE = [Interval(Real, 0, None, closed="neither")]
 _WEIGHT = [Interval(Real, 0, None, closed="left")]
@@ -143,7 +145,7 @@ class VAEReconstructor(LatentReconstructorMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Learn to encode and decode normal slices.
 
         Parameters

@@ -5,6 +5,8 @@ import io
 from dataclasses import dataclass, field
 from importlib.resources import files
 
+import jinja2
+
 from skad.persistence import written_whole
 
 _HERE = files("skad.report")
@@ -64,11 +66,6 @@ def write_html(
     -------
     pathlib.Path
         `path`.
-
-    Raises
-    ------
-    ValueError
-        jinja2 is not installed.
     """
     page = _template().render(
         title=title,
@@ -87,10 +84,6 @@ def write_html(
 
 
 def _template():
-    try:
-        import jinja2  # an extra: maps and tables do without
-    except ImportError as error:
-        raise ValueError("A report needs jinja2: pip install 'skad[report]'.") from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("skad.report"),
         autoescape=True,

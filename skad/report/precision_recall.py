@@ -1,24 +1,27 @@
 """Precision and recall, which unlike a ROC curve tell how rare an abnormality is."""
 
-from itertools import cycle
-
-from matplotlib.figure import Figure
-
-from skad.report.figures import _CURVE_STYLES
+from skad.report.drawing import axis_or_new, check_names, curve_styles
 
 
-def plot_precision_recall(curves):
+def plot_precision_recall(curves, *, ax=None):
     """Precision over recall, one curve per class or method.
 
     Parameters
     ----------
     curves : dict of str to OperatingPoints
         Of :meth:`skad.metrics.ScoreHistogram.operating_points`.
+    ax : matplotlib.axes.Axes, default=None
+        To draw on; None makes a figure.
 
     Returns
     -------
     matplotlib.figure.Figure
         The dotted line of a curve is its share of abnormal pixels: the precision of guessing.
+
+    Raises
+    ------
+    ValueError
+        There is no curve.
 
     Examples
     --------
@@ -30,9 +33,10 @@ def plot_precision_recall(curves):
     >>> figure.axes[0].get_legend().get_texts()[0].get_text()
     'any: AP 1.000'
     """
-    figure = Figure(figsize=(4.5, 4), layout="constrained")
-    axis = figure.subplots()
-    for (name, points), style in zip(curves.items(), cycle(_CURVE_STYLES), strict=False):
+    check_names(curves, "curves")
+    axis = axis_or_new(ax, (4.5, 4))
+    for name, style in curve_styles(curves).items():
+        points = curves[name]
         recall = points.true_positives / points.n_positives
         precision = points.true_positives / (points.true_positives + points.false_positives)
         axis.plot(recall, precision, label=f"{name}: AP {points.average_precision():.3f}", **style)
@@ -40,10 +44,10 @@ def plot_precision_recall(curves):
         axis.axhline(guessing, color=style["color"], linewidth=0.8, linestyle=":")
     axis.set(
         xlabel="recall (share of abnormal pixels found)",
-        ylabel="precision (share of pixels found that are abnormal)",
+        ylabel="precision (share abnormal of those found)",
         xlim=(0, 1),
         ylim=(0, 1.01),
         aspect="equal",
     )
-    axis.legend(loc="upper right", frameon=False, fontsize="small")
-    return figure
+    axis.legend(loc="best", frameon=False, fontsize="small")
+    return axis.figure

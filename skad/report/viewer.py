@@ -3,6 +3,7 @@
 import base64
 
 import numpy as np
+from scipy.ndimage import binary_dilation, generate_binary_structure
 
 from skad.io import compact_nifti
 
@@ -12,6 +13,8 @@ _SCORES = 4096  # levels of the map, so that a threshold can be set finely where
 _WINDOW_PERCENT = (1, 99.5)  # of the foreground: what is black and white, as in `plot_volume`
 _STORED_PERCENT = 99.95  # of the foreground: brighter voxels are clipped
 _COLOURS_PERCENT = 99.8  # of the foreground: the score of the brightest colour
+_THICK = 1.5  # times the smallest voxel size: slices that are no neighbours in an outline
+_MIDDLE = np.array([False, True, False])[:, None, None] & np.ones((3, 3, 3), bool)
 
 
 def viewer_data(images, anomaly, affine, *, threshold, labels=None):
@@ -28,7 +31,7 @@ def viewer_data(images, anomaly, affine, *, threshold, labels=None):
     threshold : float
         Scores above it are coloured at first.
     labels : integer array of shape (nx, ny, nz), default=None
-        The truth, abnormal above 0.
+        The truth, abnormal above 0; its outline is kept, around each lesion, so that nothing covers the map.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def viewer_data(images, anomaly, affine, *, threshold, labels=None):
             "brightest": float(np.percentile(scores, _COLOURS_PERCENT)),
             "threshold": float(np.clip(threshold, lowest, highest)),
         },
-        "truth": None if labels is None else _nifti(labels > 0, box, affine, low=0, high=1),
+        "truth": None if labels is None else _nifti(_outline(labels > 0, affine), box, affine, low=0, high=1),
         "peak": (affine[:3, :3] @ peak + affine[:3, 3]).tolist(),
     }
 
@@ -73,6 +76,15 @@ def _contrast(name, image, foreground, box, affine):
     low = min(float(black), float(np.nanmin(image[box], initial=0)))
     nifti = _nifti(image, box, affine, low=low, high=float(high), n_levels=_GREYS)
     return {"name": name, "nifti": nifti, "black": float(black), "white": float(white)}
+
+
+def _outline(mask, affine):
+    """The voxels that touch a mask from outside; of thick slices only those in the slice."""
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    neighbours = generate_binary_structure(3, 1)
+    for axis in np.flatnonzero(sizes > _THICK * sizes.min()):
+        neighbours &= np.moveaxis(_MIDDLE, 0, axis)
+    return binary_dilation(mask, neighbours) & ~mask
 
 
 def _nifti(image, box, affine, **levels):

@@ -1,6 +1,7 @@
 """Density of an autoencoder's latent features and errors, learnt jointly (Zong et al. 2018)."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import torch
 from sklearn.base import BaseEstimator, _fit_context
@@ -19,6 +20,7 @@ from skad.mixture import (
 from skad.nn.background import foreground_mean
 from skad.nn.dagmm import DAGMMNetwork
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
+from skad.utils.typing import Array
 
 
 def dagmm_loss(network, images, foreground, *, energy_weight, penalty_weight, reg_covar):
@@ -192,7 +194,7 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Fit autoencoder and density on normal slices.
 
         Parameters

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from skad.augmentation import Augmentation
 from skad.base import PixelScorerMixin
 from skad.nn.deep_svdd import HypersphereNetwork, one_class_loss, push_from_zero, soft_boundary_loss
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
+from skad.utils.typing import Array
 from skad.utils.validation import foreground_of
 
 _RADIUS_PIXELS = 2**22  # pixels that decide the radius
@@ -168,7 +170,7 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Draw the features of normal slices to one point.
 
         Parameters

@@ -1,6 +1,7 @@
 """Gaussian mixture on the intensities of single pixels: the floor of every density method."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from skad.base import PixelScorerMixin
 from skad.mixture import energy
 from skad.training import seeded
+from skad.utils.typing import Array
 from skad.utils.validation import foreground_of
 
 
@@ -77,7 +79,7 @@ class MixtureScorer(PixelScorerMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Fit the mixture to the foreground pixels of normal slices.
 
         Parameters

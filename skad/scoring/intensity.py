@@ -1,6 +1,7 @@
 """Smoothed intensity of one contrast: the floor that every detector has to beat."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -8,6 +9,7 @@ from sklearn.utils._param_validation import Interval, Options
 
 from skad.base import PixelScorerMixin
 from skad.utils.smoothing import smooth_foreground
+from skad.utils.typing import Array
 
 
 def median_foreground(maps, size):
@@ -98,7 +100,7 @@ class IntensityScorer(PixelScorerMixin, BaseEstimator):
         self.contamination = contamination
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Choose the default threshold on normal slices.
 
         Parameters

@@ -1,6 +1,7 @@
 """Density of translation residuals and learnt features, fitted jointly (A, 2.2.2-2.3): the scorer of ADM."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from skad.nn.joint_density import RESIDUALS, JointDensityNetwork
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
 from skad.utils.out_of_core import map_chunks
 from skad.utils.smoothing import smooth_foreground
+from skad.utils.typing import Array
 from skad.utils.validation import missing_contrasts, with_missing_from_reference
 
 PENALTY_WEIGHT = 1e-5  # lambda_p (A, 2.7)
@@ -88,7 +90,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
     features : {"both", "residual", "latent"}, default="both"
         ADM, ADM_ct, ADM_dr. Images without a reference (4-D input) mean "latent".
     residual : {"absolute", "signed"}, default="absolute"
-        |X - X_ct| (A, eq. 5) or X - X_ct. (We: a bright lesion and a dark mistake differ in sign.)
+        ``|X - X_ct|`` (A, eq. 5) or ``X - X_ct``. (We: a bright lesion and a dark mistake differ in sign.)
     scale_residual : bool, default=False
         Divide each residual by the standard deviation that a small network, trained along by maximum
         likelihood, expects from the reference around the pixel: edges and vessels are hard to translate
@@ -217,7 +219,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Fit features and density on normal slices.
 
         Parameters

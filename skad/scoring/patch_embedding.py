@@ -2,6 +2,7 @@
 
 from functools import partial
 from numbers import Integral, Real
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from skad.base import PixelScorerMixin
 from skad.nn.patch_embedding import PatchEmbedding, embedding_differences, fill_between, patch_margins
 from skad.nn.triplets import draw_triplets
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.utils.typing import Array
 from skad.utils.validation import with_missing_from_reference
 
 
@@ -192,7 +194,7 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Learn the embedding on the patches of normal images.
 
         Parameters

@@ -1,6 +1,7 @@
 """What an image has and its reference has not: absolute, squared or structural residuals (K, Fig. 5)."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from skad.base import PixelScorerMixin
 from skad.nn.ssim import ssim_map
 from skad.training import map_slices
 from skad.utils.smoothing import smooth_foreground
+from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
 
 
@@ -20,7 +22,7 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
     Parameters
     ----------
     metric : {"l1", "l2", "ssim"}, default="l1"
-        |x - r|, (x - r)^2, or (1 - SSIM) / 2 around the pixel, of the image x and its reference r.
+        ``|x - r|``, (x - r)^2, or (1 - SSIM) / 2 around the pixel, of the image x and its reference r.
     sign : {1, -1} or None, default=None
         1 counts what is brighter than the reference as abnormal and what is darker as the more normal, -1 the
         other way round; None both alike. Not for "ssim".
@@ -90,7 +92,7 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
         self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Learn the range of the intensities and the default threshold on normal pairs.
 
         Parameters

@@ -1,6 +1,7 @@
 """Any outlier detector or density of scikit-learn or pyod, on the pixels or patches of images or pairs."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
@@ -10,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from skad.base import PixelScorerMixin
 from skad.scoring.gaussian_mixture import sample_pixels
 from skad.training import seeded
+from skad.utils.typing import Array
 from skad.utils.validation import foreground_of
 
 _BLOCK_VALUES = 2**22  # numbers that a detector is given at a time
@@ -70,7 +72,7 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
     """
 
     _accepts = "both"
-    _methods = ("score_samples", "decision_function")  # the first that the detector has
+    _methods: tuple[str, ...] = ("score_samples", "decision_function")  # the first that the detector has
     _sign = 1  # of the detector's normality
     _parameter_constraints = {
         "detector": [HasMethods(["fit", "get_params"])],
@@ -102,7 +104,7 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Fit a clone of the detector to foreground pixels of normal slices.
 
         Parameters

@@ -2,6 +2,7 @@
 
 from functools import partial
 from numbers import Integral, Real
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from skad.base import PixelScorerMixin
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.utils.typing import Array
 
 
 def segmentation_loss(network, images, foreground, *, plant):
@@ -162,7 +164,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self.warm_start = warm_start
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Array | None = None) -> Self:
         """Learn to segment lesions planted into normal slices.
 
         Parameters

@@ -2,6 +2,7 @@
 
 from functools import partial
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from skad.nn.segmentation_loss import focal_loss, soft_dice_loss
 from skad.segmentation.labelled_views import LabelledViews
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
 from skad.utils.out_of_core import map_chunks
+from skad.utils.typing import Array, FloatArray, IntArray
 from skad.utils.validation import foreground_of
 
 PAPER_AUGMENTATION = Augmentation(flip=False, rotation=10.0)
@@ -143,7 +145,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         return hasattr(self, "module_")
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: Array, y: Array) -> Self:
         """Learn the classes of labelled slices.
 
         Parameters
@@ -196,7 +198,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         return classes
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Array) -> FloatArray:
         """Probability of every class at every pixel.
 
         Parameters
@@ -214,7 +216,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         probabilities = map_slices(self, lambda images, _: self.module_(images).softmax(dim=1), X)
         return np.where(foreground_of(X)[:, None], probabilities, np.float32(np.nan))
 
-    def predict(self, X):
+    def predict(self, X: Array) -> IntArray:
         """The most probable class of every pixel.
 
         Parameters
@@ -233,7 +235,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         indices = map_slices(self, lambda images, _: self.module_(images).argmax(dim=1), X)
         return np.where(foreground_of(X), indices, np.float32(-1))
 
-    def score(self, X, y):
+    def score(self, X: Array, y: Array) -> float:
         """Mean Dice over the classes of `y`, pixels of all slices pooled: high is good.
 
         Parameters

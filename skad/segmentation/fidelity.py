@@ -1,15 +1,18 @@
 """Anatomical fidelity of normal references (K, section II-D)."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import gen_batches
 
 from skad.metrics import overlap_score, quality_score
+from skad.utils.typing import Array, FloatArray
 from skad.utils.validation import check_pairs, foreground_of
 
 _CHUNK = 32  # slices whose probabilities are in memory at a time
 
 
-def anatomical_fidelity(segmenter, pairs):
+def anatomical_fidelity(segmenter: Any, pairs: Array) -> dict[str, FloatArray]:
     """How much anatomy a reference keeps of its image: quality and overlap of its segmentation.
 
     Parameters

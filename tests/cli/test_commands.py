@@ -92,7 +92,10 @@ def test_the_sidecar_tells_sign_software_and_sources(maps):
         [],
     )
     assert sidecar["GeneratedBy"][0]["Name"] == "skad"
-    assert sidecar["Sources"] == ["sub-01_FLAIR.nii.gz", "sub-01_T1w.nii.gz"]
+    assert sidecar["Sources"] == [
+        "bids:scans:sub-01/anat/sub-01_FLAIR.nii.gz",
+        "bids:scans:sub-01/anat/sub-01_T1w.nii.gz",
+    ]
 
 
 def test_the_folder_of_maps_is_a_bids_derivative(maps):

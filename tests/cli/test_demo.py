@@ -30,7 +30,7 @@ def test_the_demo_leaves_scans_detectors_maps_tables_and_pictures(demo):
         maps = demo / "maps" / method
         for pattern in ("sub-*/anat/*_map.nii.gz", "sub-*/anat/*_map.json", "sub-*/figures/*.png"):
             assert len(list(maps.glob(pattern))) == 2
-        assert {"scores.csv", "evaluation.csv", "lesion_sizes.csv", "roc.png"} <= {
+        assert {"scores.csv", "evaluation.csv", "lesion_sizes.csv", "roc.png", "report.html"} <= {
             p.name for p in maps.iterdir()
         }
 

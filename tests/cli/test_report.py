@@ -1,12 +1,15 @@
 """``skad report``: one file of the maps, their tables and what is doubtful about them."""
 
+import csv
 import json
+import re
 import shutil
-from types import SimpleNamespace
 
+import nibabel
 import numpy as np
 import pytest
 
+from skad.calibration import ConformalCalibrator
 from skad.cli import doubts, main
 
 
@@ -42,6 +45,34 @@ def test_without_scans_the_maps_alone_are_shown(run, maps, tmp_path):
     assert "anomaly map" in html and "roc" in html.lower()
 
 
+def test_links_go_to_the_peaks_of_lesions(run, maps, cohort, tmp_path):
+    assert run("report", maps, "--scans", cohort, "--out", tmp_path / "report.html")[0] == 0
+    html = (tmp_path / "report.html").read_text()
+    section = html.partition('id="about-sub-02"')[2].partition("</section>")[0]
+    places = re.findall(r'data-mm="(\S+) (\S+) (\S+)">go to \d', section)
+    image = nibabel.load(maps / "sub-02/anat/sub-02_desc-anomaly_map.nii.gz")
+    with open(maps / "sub-02/lesions.csv", newline="") as file:
+        peaks = [float(row["peak_score"]) for row in csv.DictReader(file)]
+    assert len(places) == len(peaks) > 0
+    for place, peak in zip(places, peaks, strict=True):
+        index = np.linalg.solve(image.affine, [*map(float, place), 1])[:3].round().astype(int)
+        assert image.dataobj[tuple(index)] == np.float32(peak)
+
+
+def test_labels_that_cannot_be_read_cost_no_page(run, maps, cohort, tmp_path):
+    scans = shutil.copytree(cohort, tmp_path / "scans")
+    path = scans / "sub-01/anat/sub-01_label-lesion_mask.nii.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert run("report", maps, "--scans", scans, "--out", tmp_path / "report.html")[0] == 0
+    html = (tmp_path / "report.html").read_text()
+    assert 'href="#sub-01"' in html and "labels: " in html and "is damaged" in html
+
+
+def test_nothing_above_the_threshold_is_said(run, maps, tmp_path):
+    assert run("report", maps, "--out", tmp_path / "report.html", "--threshold", 1e9)[0] == 0
+    assert (tmp_path / "report.html").read_text().count("No voxel lies above the threshold") == 3
+
+
 def test_what_is_doubtful_is_told(run, maps, tmp_path):
     copy = shutil.copytree(maps, tmp_path / "maps")
     rewrite(copy, "01", lambda sidecar: sidecar.update(MissingContrasts=["FLAIR"]))
@@ -60,28 +91,66 @@ def test_the_threshold_can_be_asked_for(run, maps, tmp_path):
     assert html.count('<td class="number">0</td>') >= 3  # volume above it
 
 
-def test_mistakes_are_one_line(run, maps, detector, tmp_path):
+def test_mistakes_are_one_line(run, maps, tmp_path):
     for arguments, message in (
         ((tmp_path, "--out", tmp_path / "r.html"), "give a folder of `skad score`"),
         ((maps, "--out", tmp_path / "r.pdf"), "should end in .html"),
-        ((maps, "--out", tmp_path / "r.html", "--detector", detector), "is not calibrated"),
     ):
         code, _, err = run("report", *arguments)
         assert code == 2 and len(err) == 1 and message in err[0]
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.filterwarnings("ignore::skad.calibration.DriftWarning")
 @pytest.mark.parametrize(("shift", "drifts"), [(0, False), (9, True)])
-def test_drift_is_told_of_the_cohort_and_of_its_subjects(monkeypatch, shift, drifts):
+def test_drift_is_told_of_the_cohort_and_of_its_subjects(shift, drifts, tmp_path):
     quantiles = np.random.default_rng(0).normal(size=(45, 5))
-    calibrator = SimpleNamespace(summaries_=quantiles[:40])
-    monkeypatch.setattr(doubts, "load_detector", lambda path, device: (None, calibrator))
-    monkeypatch.setattr(doubts, "digest", lambda path: "same")
-    new = {f"map{i}": (row + shift).tolist() for i, row in enumerate(quantiles[40:])}
-    sidecars = {name: {"ScoreQuantiles": row, "Model": {"SHA256": "same"}} for name, row in new.items()}
-    warnings = {name: [] for name in new}
-    assert bool(doubts.warn_of_drift("adm.skad", sidecars, warnings)) == drifts
+    calibrator = ConformalCalibrator(None)
+    calibrator.summaries_, calibrator.n_patients_ = quantiles[:40], 40
+    names = [f"sub-0{i}_ses-1_desc-anomaly_map.nii.gz" for i in range(5)]
+    new = {tmp_path / name: row + shift for name, row in zip(names, quantiles[40:], strict=True)}
+    doubts.write_drift(calibrator, new, tmp_path)
+    warnings = {path: [] for path in new}
+    assert bool(doubts.warn_of_drift(tmp_path, warnings)) == drifts
     assert all(bool(each) == drifts for each in warnings.values())
-    sidecars["map0"]["Model"]["SHA256"] = "other"
-    with pytest.raises(ValueError, match="not the file these maps were made with"):
-        doubts.warn_of_drift("adm.skad", sidecars, warnings)
+    text = (tmp_path / "drift.csv").read_text().split()
+    assert text[0] == "map,p_value" and text[1].startswith("all,") and text[2].startswith("sub-00_ses-1,")
+
+
+def test_without_a_table_of_drift_nothing_is_said(tmp_path):
+    assert doubts.warn_of_drift(tmp_path, {tmp_path / "x.nii.gz": []}) == []
+
+
+def test_score_and_evaluate_leave_a_report(run, cohort, detector, tmp_path):
+    maps = tmp_path / "maps"
+    path = maps / "report.html"
+    arguments = ["score", detector, cohort, "--out", maps, "--no-figures", "--resume"]
+    code, _, err = run(*arguments, "--no-report")
+    assert (code, err, path.exists()) == (0, [], False)
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, []) and f"{path}: 3 subjects" in out
+    html = path.read_text()
+    assert all(f'href="#sub-0{i}"' in html for i in (1, 2, 3))
+    assert "Precision and recall" in html and "Against the labels" not in html  # not evaluated yet
+    assert run("evaluate", maps, cohort, "--no-report")[0] == 0
+    assert path.read_text() == html
+    code, out, err = run("evaluate", maps, cohort)
+    assert (code, err) == (0, []) and f"{path}: 3 subjects" in out
+    assert "Against the labels, per class" in path.read_text()
+    assert run(*arguments)[0] == 0
+    assert "Against the labels" not in path.read_text()  # they may be of an earlier scoring
+
+
+def test_the_report_of_some_participants_shows_no_others(run, maps, cohort, tmp_path):
+    copy = shutil.copytree(maps, tmp_path / "maps")
+    some = tmp_path / "some"
+    shutil.copytree(cohort / "sub-02", some / "sub-02")
+    assert run("evaluate", copy, some)[0] == 0
+    html = (copy / "report.html").read_text()
+    assert 'href="#sub-02"' in html and 'href="#sub-01"' not in html
+
+
+def test_a_scoring_without_calibration_forgets_the_drift_of_another(run, cohort, detector, tmp_path):
+    (tmp_path / "drift.csv").write_text("map,p_value\nall,0.001\n")
+    assert run("score", detector, cohort, "--out", tmp_path, "--no-figures")[0] == 0
+    assert "Drift" not in (tmp_path / "report.html").read_text()

@@ -10,7 +10,8 @@ from matplotlib.image import imread
 
 from skad.io import Volume
 from skad.report import plot_roc, plot_slices, plot_volume, save_figure
-from skad.report.figures import MAP_COLOURS, ORIENTATION, chosen_slices
+from skad.report.drawing import MAP_COLOURS
+from skad.report.montage import ORIENTATION, chosen_slices
 
 SHAPE = (5, 7, 9)  # slices, rows, columns: all different
 

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import nibabel
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from skad.io import compact_nifti
 from skad.report import viewer_data
@@ -90,7 +91,18 @@ def test_the_map_in_the_page_lies_where_the_map_lies(page, made):
 
 def test_what_is_cropped_is_background_only(page, made):
     image = unpacked(page.data["sub-high"]["truth"])
-    assert np.count_nonzero(image.get_fdata()) == np.count_nonzero(made.labels)
+    outline = ndimage.binary_dilation(made.labels) & (made.labels == 0)  # of a cube of 5 voxels
+    assert np.count_nonzero(image.get_fdata()) == np.count_nonzero(outline) == 6 * 25
+
+
+def test_the_outline_of_a_lesion_in_thick_slices_stays_in_its_slices():
+    labels = np.zeros((7, 8, 6), int)
+    labels[3:5, 3:5, 2:4] = 1
+    data = viewer_data({}, np.ones(labels.shape), np.diag([1.0, 1.0, 4.0, 1.0]), threshold=0, labels=labels)
+    outline = unpacked(data["truth"]).get_fdata()
+    assert np.flatnonzero(outline.any(axis=(0, 1))).tolist() == [2, 3]
+    inside = labels[..., 2] > 0
+    np.testing.assert_array_equal(outline[..., 2] > 0.5, ndimage.binary_dilation(inside) & ~inside)
 
 
 def test_a_missing_scan_leaves_the_map_as_background():

@@ -23,7 +23,7 @@ async function openViewer() {
     logLevel: "error",
     multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
     multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID,
-    crosshairColor: [0.34, 0.71, 0.91, 0.8],
+    crosshairColor: [0, 0.62, 0.45, 0.9],
     crosshairWidthUnit: "mm",
     crosshairWidth: 0.8,
     crosshairGap: 8,
@@ -46,7 +46,7 @@ async function loadSubject(name) {
     colormap: "warm", cal_min: threshold, cal_max: Math.max(brightest, threshold),
   });
   const truth = data.truth &&
-    (await image("truth", data.truth, { colormap: "blue", cal_min: 0.5, cal_max: 1, opacity: 0, colorbarVisible: false }));
+    (await image("truth", data.truth, { colormap: "blue2cyan", cal_min: 0.5, cal_max: 1, opacity: 0, colorbarVisible: false }));
   return { name, data, contrasts, map, truth };
 }
 
@@ -55,7 +55,7 @@ function draw() {
   map.opacity = Number(element("opacity").value);
   map.cal_min = Number(element("threshold").value);
   map.cal_max = Math.max(data.map.brightest, map.cal_min);
-  if (truth) truth.opacity = element("truth").checked ? 0.5 : 0;
+  if (truth) truth.opacity = element("truth").checked ? 1 : 0;
   const contrast = contrasts[element("contrast").selectedIndex];
   viewer.volumes = [contrast, map, ...(truth ? [truth] : [])];
   viewer.setVolume(contrast, 0); // the lowest layer

@@ -26,7 +26,8 @@ check_estimators_nan_inf                                check_infinity, check_na
                                                         check_missing_contrast, check_background
 check_complex_data, check_dtype_object,                 check_content_that_is_no_number
 check_estimator_sparse_array,
-check_estimator_sparse_matrix, check_estimator_sparse_tag
+check_estimator_sparse_matrix,
+check_estimator_sparse_tag
 check_estimators_dtypes,                                check_dtypes, check_shapes_and_dtypes
 check_transformer_preserve_dtypes
 check_classifier_data_not_an_array,                     check_lists_and_strides

@@ -1,17 +1,12 @@
 """Pictures of maps: the contrasts, the anomaly map, and the contour of the truth where there is one."""
 
-from itertools import cycle
-
 import numpy as np
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from skad.persistence import written_whole
 from skad.preprocessing.reorient import Reorientation
+from skad.report.drawing import MAP_COLOURS, TRUTH_COLOUR, figure_or_new
 
-MAP_COLOURS = "inferno"  # even lightness steps: reads the same in grey and with any colour vision
-TRUTH_COLOUR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on grey, black and yellow
 ORIENTATION = "radiological view: the patient's right is on the left"
 
 _GREYS_PERCENT = (1, 99.5)  # of the foreground: what is black and white
@@ -19,17 +14,17 @@ _MAP_PERCENT = (50, 99.8)  # half of the foreground stays dark
 _MAP_GAMMA = 0.5  # energies have heavy tails: their root spreads what lies between normal and extreme
 _PANEL_INCHES = 2.0
 
-# Okabe and Ito (2008), without yellow, which is faint on white; neighbours differ in line as well
-_CURVE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_CURVE_LINES = ("-", "--", "-.", ":")
-_CURVE_STYLES = [
-    {"color": colour, "linestyle": line}
-    for colour, line in zip(_CURVE_COLOURS, cycle(_CURVE_LINES), strict=False)
-]
-
 
 def plot_slices(
-    images, anomaly, *, labels=None, contrasts=None, n_slices=4, pixel_size=(1.0, 1.0), title=None
+    images,
+    anomaly,
+    *,
+    labels=None,
+    contrasts=None,
+    n_slices=4,
+    pixel_size=(1.0, 1.0),
+    title=None,
+    figure=None,
 ):
     """A montage of axial slices: one row per slice, one column per contrast, anomaly maps last.
 
@@ -50,6 +45,8 @@ def plot_slices(
     pixel_size : tuple of 2 float, default=(1.0, 1.0)
         Height and width of a pixel, mm.
     title : str, default=None
+    figure : matplotlib.figure.Figure or SubFigure, default=None
+        To draw into; None makes one.
 
     Returns
     -------
@@ -77,7 +74,7 @@ def plot_slices(
     columns, labels = _cropped(columns, maps[0], labels)
     aspect = pixel_size[0] / pixel_size[1]
     names = [*(contrasts or [f"contrast {i}" for i in range(images.shape[1])]), *named]
-    figure, axes = _grid(len(rows), names, aspect * columns.shape[2] / columns.shape[3])
+    figure, axes = _grid(figure, len(rows), names, aspect * columns.shape[2] / columns.shape[3])
     styles = _styles(columns, len(maps))
     for row, index in zip(axes, rows, strict=True):
         row[0].set_ylabel(f"slice {index}")
@@ -93,7 +90,7 @@ def plot_slices(
     return figure
 
 
-def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4):
+def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4, figure=None):
     """A montage of a volume and its anomaly map, on the volume's own grid as axial slices.
 
     Parameters
@@ -105,6 +102,8 @@ def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4):
     contrasts : sequence of str, default=None
         None takes all.
     n_slices : int, default=4
+    figure : matplotlib.figure.Figure or SubFigure, default=None
+        To draw into; None makes one.
 
     Returns
     -------
@@ -121,74 +120,8 @@ def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4):
         n_slices=n_slices,
         pixel_size=axial.along_slices(volume.voxel_size)[1:],
         title=volume.subject,
+        figure=figure,
     )
-
-
-def plot_roc(curves):
-    """ROC curves: in one panel, or class-wise in a panel per class (K, Fig. 6).
-
-    Parameters
-    ----------
-    curves : dict of str to (fpr, tpr, roc_auc) or (fpr, tpr, roc_auc, sd)
-        One curve per name, such as a class or a method; `skad.metrics.mean_roc_curve` gives one with its
-        standard deviation over volumes. Or a dict of such dicts, ``{class: {method: curve}}``: one panel per
-        class, in which a method keeps its colour and line.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Up to seven curves differ in colour to every colour vision; neighbours differ in line as well.
-
-    Raises
-    ------
-    ValueError
-        There is no curve.
-
-    Examples
-    --------
-    >>> from skad.report import plot_roc
-    >>> curve = ([0, 0.2, 1], [0, 0.8, 1], 0.8)
-    >>> figure = plot_roc({"metastasis": {"VAE": curve, "IntroVAE": curve}, "cavity": {"VAE": curve}})
-    >>> [axis.get_title() for axis in figure.axes]
-    ['metastasis', 'cavity']
-    """
-    panels = curves if curves and all(isinstance(c, dict) for c in curves.values()) else {"": curves}
-    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
-    if not names:
-        raise ValueError("curves should hold at least one curve, got none.")
-    styles = dict(zip(names, cycle(_CURVE_STYLES), strict=False))
-    n_columns = min(2, len(panels))
-    n_rows = -(-len(panels) // n_columns)
-    figure = Figure(figsize=(4.5 * n_columns, 4 * n_rows), layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False).flat
-    for axis, (title, panel) in zip(axes, panels.items(), strict=False):
-        _draw_roc(axis, title, panel, styles)
-    for axis in axes[len(panels) :]:
-        axis.remove()
-    return figure
-
-
-def _draw_roc(axis, title, curves, styles):
-    for name, (fpr, tpr, area, *sd) in curves.items():
-        spread = f" ± {sd[0]:.3f}" if sd else ""
-        axis.plot(fpr, tpr, label=f"{name}: AUC {area:.3f}{spread}", **styles[name])
-    axis.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
-    axis.set(
-        title=title,
-        xlabel="false positive rate (share of normal pixels)",
-        ylabel="true positive rate (share of abnormal pixels)",
-        xlim=(0, 1),
-        ylim=(0, 1.01),
-        aspect="equal",
-    )
-    axis.legend(loc="lower right", frameon=False, fontsize="small")
-
-
-def save_figure(figure, path):
-    """Write a figure as PNG, complete or not at all; returns the path."""
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
-    return path
 
 
 def chosen_slices(anomaly, labels, n_slices):
@@ -253,9 +186,9 @@ def _window(values, percent):
     return (low, high) if high > low else (low, low + 1)
 
 
-def _grid(n_rows, names, height_per_width):
+def _grid(figure, n_rows, names, height_per_width):
     size = (_PANEL_INCHES * len(names) + 0.8, _PANEL_INCHES * height_per_width * n_rows + 0.8)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = figure_or_new(figure, size)
     axes = figure.subplots(n_rows, len(names), squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], facecolor="black")

@@ -27,9 +27,24 @@ def check_name(name, names, what):
     names = list(names)
     if name in names:
         return name
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}."
-    raise ValueError(f"There is no {what} {name!r}: {hint}")
+    raise ValueError(f"There is no {what} {name!r}: {nearest(name, names) or _all(names)}")
+
+
+def nearest(name, names, cutoff=0.5):
+    """Which of ``names`` was meant, as a question; empty where none is as near as ``cutoff``, 0 to 1.
+
+    Examples
+    --------
+    >>> nearest("flair", ["T1w", "FLAIR"])
+    'did you mean FLAIR?'
+    """
+    folded = {each.casefold(): each for each in names}
+    near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=cutoff)
+    return f"did you mean {folded[near[0]]}?" if near else ""
+
+
+def _all(names):
+    return f"there are {', '.join(sorted(names))}."
 
 
 def check_keys(table, names, what):

@@ -1,0 +1,62 @@
+"""What all figures share: an axis to draw on, curves that every reader tells apart, a file at the end."""
+
+from itertools import cycle
+
+from matplotlib.figure import Figure
+
+from skad.persistence import written_whole
+
+MAP_COLOURS = "inferno"  # even lightness steps: reads the same in grey and with any colour vision
+TRUTH_COLOUR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on grey, black and yellow
+GUIDE = {"color": "0.6", "linewidth": 0.8}  # of lines that only guide the eye
+
+# Okabe and Ito (2008), without yellow, which is faint on white; neighbours differ in line as well
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_LINES = ("-", "--", "-.", ":")
+CURVE_STYLES = [
+    {"color": colour, "linestyle": line} for colour, line in zip(_COLOURS, cycle(_LINES), strict=False)
+]
+
+
+def curve_styles(names):
+    """Colour and line of every name: up to seven differ in colour to every colour vision.
+
+    Parameters
+    ----------
+    names : iterable of str
+        A name that comes again keeps its look.
+
+    Returns
+    -------
+    dict of str to dict
+        Keyword arguments of ``Axes.plot``.
+
+    Examples
+    --------
+    >>> curve_styles(["VAE", "IntroVAE", "VAE"])["IntroVAE"]
+    {'color': '#D55E00', 'linestyle': '--'}
+    """
+    return dict(zip(dict.fromkeys(names), cycle(CURVE_STYLES), strict=False))
+
+
+def axis_or_new(ax, size):
+    """`ax`, or where it is None the only axis of a new figure of a size in inches."""
+    return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+
+
+def figure_or_new(figure, size):
+    """`figure`, or where it is None a new one of a size in inches."""
+    return Figure(figsize=size, layout="constrained") if figure is None else figure
+
+
+def check_names(curves, what):
+    """Raise where there is nothing to draw."""
+    if not curves:
+        raise ValueError(f"{what} should hold at least one curve, got none.")
+
+
+def save_figure(figure, path):
+    """Write a figure as PNG, complete or not at all; returns the path."""
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
+    return path

@@ -1,0 +1,49 @@
+"""The documentation says what the code has; that the site builds is ``sphinx-build -W``'s to say."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import skad.reconstruction
+import skad.scoring
+import skad.segmentation
+
+ROOT = Path(__file__).parents[1]
+METHODS = ROOT / "docs" / "methods"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ESTIMATORS = [
+    getattr(package, name)
+    for package in (skad.reconstruction, skad.scoring, skad.segmentation)
+    for name in package.__all__
+    if inspect.isclass(getattr(package, name))
+]
+
+
+def words_in_code(text):
+    """Identifiers between backticks or in code blocks."""
+    return {word for span in re.findall(r"`+([^`]+)`+", text) for word in re.findall(r"\w+", span)}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: estimator.__name__)
+def test_every_parameter_is_on_the_methods_page(estimator):
+    pages = [page.read_text() for page in METHODS.glob("*.md") if page.name != "index.md"]
+    named = set().union(*(words_in_code(text) for text in pages if estimator.__name__ in text))
+    shared = words_in_code((METHODS / "index.md").read_text())
+    assert estimator.__name__ in shared
+    assert set(inspect.signature(estimator).parameters) - named - shared == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text())
+    files = [link for link in links if "://" not in link]
+    assert [link for link in files if not (page.parent / link).exists()] == []
+
+
+def test_every_page_of_a_method_is_in_the_table():
+    table = (METHODS / "index.md").read_text()
+    assert [
+        page.name for page in METHODS.glob("*.md") if page.name not in table and page.name != "index.md"
+    ] == []

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -30,7 +31,15 @@ def epochs_done(checkpoint):
 def stop(arguments, checkpoint, how):
     """Run ``skad`` in another process and stop it when about half of the epochs of a step are done."""
     command = [sys.executable, "-m", "skad", *map(str, arguments)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=partial(
+            signal.signal, signal.SIGINT, signal.SIG_DFL
+        ),  # background jobs ignore it
+    ) as process:
         while epochs_done(checkpoint) < EPOCHS // 4:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)

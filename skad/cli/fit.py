@@ -24,6 +24,17 @@ def add_arguments(parser):
         "--method", required=True, choices=METHODS, metavar="METHOD", help=f"one of: {', '.join(METHODS)}"
     )
     parser.add_argument("--out", required=True, metavar="FILE", help="the detector, for example adm.skad")
+    add_training_arguments(parser)
+    parser.add_argument("--jobs", type=int, help="subjects read at the same time; default: 1")
+    parser.add_argument(
+        "--on-disk", action="store_true", help="keep the training slices on disk, not in memory"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file, start training anew")
+
+
+def add_training_arguments(parser):
+    """What `skad fit` and `skad tune` both take: which scans, and how to train on them."""
     parser.add_argument(
         "--contrasts",
         nargs="+",
@@ -48,12 +59,6 @@ def add_arguments(parser):
     parser.add_argument("--epochs", type=int, help="epochs of every step; default: the method's")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
-    parser.add_argument("--jobs", type=int, help="subjects read at the same time; default: 1")
-    parser.add_argument(
-        "--on-disk", action="store_true", help="keep the training slices on disk, not in memory"
-    )
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file, start training anew")
 
 
 def fit(

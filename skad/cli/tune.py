@@ -13,7 +13,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from skad.cli.cohort import subjects_where
-from skad.cli.fit import fit
+from skad.cli.fit import add_training_arguments, fit
 from skad.cli.grid import as_settings, read_grid
 from skad.cli.methods import GRIDS, METHODS, build_detector
 from skad.cli.output import complain, new_folder, tell, write_table
@@ -38,27 +38,7 @@ def add_arguments(parser):
         help=f"lesions to plant, of {', '.join(FAMILIES)}; default: all, mixed",
     )
     parser.add_argument("--folds", type=int, default=3, help="groups of subjects; default: 3")
-    parser.add_argument(
-        "--contrasts", nargs="+", metavar="NAME", help="as T1w FLAIR; default: those all subjects have"
-    )
-    parser.add_argument(
-        "--where",
-        nargs="+",
-        default=[],
-        metavar="COLUMN=VALUE",
-        help="only these participants, as fold=train",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        dest="settings",
-        metavar="STEP__PARAM=VALUE",
-        help="as in `skad fit`: the same in every configuration",
-    )
-    parser.add_argument("--epochs", type=int, help="epochs of every step; default: the method's")
-    parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
+    add_training_arguments(parser)
     parser.add_argument(
         "--n-jobs", "--jobs", type=int, metavar="N", help="subjects read, fits at the same time; default: 1"
     )

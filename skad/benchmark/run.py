@@ -113,7 +113,9 @@ def _work(layout, step):
     try:
         if step.is_method:
             size_step = layout.study.lesion_size_step
-            cost, gigabytes = in_own_process(score_method, *arguments, size_step, threads=threads)
+            cost, gigabytes = in_own_process(
+                score_method, *arguments, size_step, layout.study.is_needed(step.name), threads=threads
+            )
         else:
             cost, gigabytes = in_own_process(fit_reference, *arguments, threads=threads)
     except _ENDS as error:

@@ -49,7 +49,7 @@ def fit_reference(component, seed, cohort, needed, folder):
     return cost
 
 
-def score_method(component, seed, cohort, needed, folder, step):
+def score_method(component, seed, cohort, needed, folder, step, needed_later=False):
     """Fit a method on normal slices, score the other folds, and write the rows of its results.
 
     Parameters
@@ -58,6 +58,8 @@ def score_method(component, seed, cohort, needed, folder, step):
         As of :func:`fit_reference`.
     step : int
         Width of a range of lesion sizes, pixels.
+    needed_later : bool, default=False
+        Whether other methods need the fitted one: then a detector that a skad file cannot hold is an error.
 
     Returns
     -------
@@ -80,7 +82,11 @@ def score_method(component, seed, cohort, needed, folder, step):
             tables.setdefault(name, []).extend(rows)
     for name, rows in tables.items():
         write_rows(rows, folder / f"{name}.csv")
-    _keep(estimator, folder)
+    try:
+        _keep(estimator, folder)
+    except ValueError:
+        if needed_later:
+            raise
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
 

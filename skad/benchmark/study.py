@@ -97,6 +97,10 @@ class Study:
         """Names of the cohorts that detectors of a cohort score beside its own folds."""
         return [name for name, other in self.cohorts.items() if other.trained_on == cohort]
 
+    def is_needed(self, name):
+        """Whether another reference or method needs one."""
+        return any(name in component.needs for component in (self.references | self.methods).values())
+
     def waves(self):
         """Names of references and methods, in groups of which each needs only those before it."""
         done, left = [], self.references | self.methods

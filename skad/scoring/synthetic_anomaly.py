@@ -227,6 +227,12 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     def _features(self, X):
         return map_slices(self, lambda images, foreground: self.module_.features(_as_channels(images)), X)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if hasattr(self, "module_") and self.use_reference:  # what was fitted on images refuses pairs
+            tags.input_tags.pairs = self.module_.n_inputs > self.n_contrasts_in_
+        return tags
+
     def _looked_at(self, X):
         return X if self.use_reference or X.ndim == 4 else X[:, 0]
 

@@ -40,6 +40,11 @@ TABLE = {
         "mixture": {"class": "MixtureScorer", "n_components": 2},
         "density": {"class": "JointDRGMM", "width": 2, "n_components": 2, "lr": 0.01},
         "residual": {"reference": "translation", "class": "ResidualScorer", "contrasts": [1]},
+        "forest": {
+            "class": "SklearnScorer",
+            "seeds": [0],
+            "detector": {"class": "sklearn.ensemble.IsolationForest", "n_estimators": 3},
+        },
         "both": {
             "reference": "translation",
             "class": "EnsembleScorer",

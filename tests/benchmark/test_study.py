@@ -48,7 +48,7 @@ def _set(table, path, value):
         (["cohorts", "strokes", "trained_on"], "brain", "trained_on, 'brain': did you mean brains"),
         (["seeds"], [-1], "seeds should be a list of integers of at least 0"),
         (["compared_with"], "mixtrue", "compared_with, 'mixtrue': did you mean mixture"),
-        (["singularity"], ["x"], "for the figure singularity, 'x': there are FLAIR, both, density"),
+        (["singularity"], ["x"], "for the figure singularity, 'x': there are FLAIR, both, density, forest"),
         (["methods"], {}, "methods should hold at least one table"),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_reference_comes_after_those_it_needs(table):
         **table["references"],
     }
     assert parse_study(table).waves()[:2] == [
-        ["translation", "FLAIR", "mixture", "density"],
+        ["translation", "FLAIR", "mixture", "density", "forest"],
         ["search", "residual"],
     ]
 

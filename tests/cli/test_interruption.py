@@ -36,9 +36,7 @@ def stop(arguments, checkpoint, how):
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        preexec_fn=partial(
-            signal.signal, signal.SIGINT, signal.SIG_DFL
-        ),  # background jobs ignore it
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     ) as process:
         while epochs_done(checkpoint) < EPOCHS // 4:
             assert process.poll() is None, process.stderr.read()

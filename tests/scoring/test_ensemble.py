@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from skad.scoring import EnsembleScorer, IntensityScorer, ResidualScorer
+from skad.scoring import EnsembleScorer, IntensityScorer, ResidualScorer, SyntheticAnomalyScorer
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(5, 2, 60, 70)).astype(np.float32)
@@ -58,6 +58,15 @@ def test_a_frozen_member_is_used_as_it_was_fitted():
     fitted = clone(BRIGHT).fit(X)
     member = EnsembleScorer([("fitted", FrozenEstimator(fitted))]).fit(NEW).scorers_[0]
     assert member.estimator is fitted
+
+
+def test_a_member_that_was_fitted_on_images_is_shown_the_images_of_pairs():
+    small = X[:, :, :12, :16].copy()
+    planted = SyntheticAnomalyScorer(width=2, depth=1, max_epochs=1, random_state=0).fit(small)
+    pairs = np.stack([small, 0.5 * small], axis=1)
+    ensemble = EnsembleScorer([("planted", FrozenEstimator(planted))])
+    on_pairs = ensemble.fit(pairs).score_samples(pairs)
+    assert_allclose(on_pairs, ensemble.fit(small).score_samples(small))
 
 
 def test_a_member_that_says_one_thing_everywhere_changes_no_order():

@@ -14,11 +14,13 @@ _FALSE_POSITIVES = np.geomspace(1 / 8, 64, 60)  # per volume, where curves of se
 def write_figures(study, folder):
     """Write the figures that a study's results give, as PNG in ``figures/``; returns their paths.
 
-    ``lesion_sizes`` (A, Fig. 7) and ``froc`` for every cohort and its folds, and ``singularity`` (A, Fig. 8)
-    where the study names methods for it.
+    ``lesion_sizes`` (A, Fig. 7) and ``froc`` for every cohort and its folds, with the methods that the study
+    wants ``drawn``, and ``singularity`` (A, Fig. 8) where it names methods for it.
     """
     results, paths = read_results(folder), []
-    good = {(r["cohort"], r["method"], r["seed"]) for r in results["runs"] if r["status"] == "ok"}
+    drawn = study.drawn or tuple(study.methods)
+    shown = [r for r in results["runs"] if r["status"] == "ok" and r["method"] in drawn]
+    good = {(r["cohort"], r["method"], r["seed"]) for r in shown}
     plots = {"lesion_sizes": _lesion_sizes, "froc": plot_froc}
     for name, plot in plots.items():
         rows = [r for r in results[name] if (r["cohort"], r["method"], r["seed"]) in good]
@@ -74,7 +76,7 @@ def plot_froc(rows):
     -------
     matplotlib.figure.Figure
     """
-    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axis = figure.subplots()
     for name, style in curve_styles(row["method"] for row in rows).items():
         of_method = [row for row in rows if row["method"] == name]
@@ -87,7 +89,7 @@ def plot_froc(rows):
         xscale="log", ylim=(0, 1.01), xlabel="false positives per volume", ylabel="share of lesions found"
     )
     axis.set_xticks([0.125, 1, 8, 64], ["1/8", "1", "8", "64"])
-    axis.legend(frameon=False, fontsize="small", loc="upper left")
+    figure.legend(frameon=False, fontsize="small", loc="outside right upper")
     return figure
 
 

@@ -26,6 +26,7 @@ KEYS = (
     "compared_with",
     "threads",
     "lesion_size_step",
+    "drawn",
     "singularity",
     "cohort",
     "cohorts",
@@ -88,6 +89,7 @@ class Study:
     references: dict
     methods: dict
     compared_with: str | None = None
+    drawn: tuple = ()
     singularity: tuple = ()
     threads: int = 1
     lesion_size_step: int = 200
@@ -160,6 +162,7 @@ def parse_study(table, *, name="study", data=Path()):
         cohorts=_cohorts(table, name),
         preprocessing=_preprocessing(table.get("preprocessing", {})),
         compared_with=table.get("compared_with"),
+        drawn=tuple(table.get("drawn", ())),
         singularity=tuple(table.get("singularity", ())),
         threads=_positive(table, "threads", 1),
         lesion_size_step=_positive(table, "lesion_size_step", 200),
@@ -204,6 +207,8 @@ def _check_links(study):
     study.waves()
     if study.compared_with:
         check_name(study.compared_with, study.methods, "method to be compared_with,")
+    for name in study.drawn:
+        check_name(name, study.methods, "method to be drawn,")
     for name in study.singularity:
         check_name(name, study.methods, "method for the figure singularity,")
 

@@ -35,7 +35,7 @@ def plot_lesion_sizes(reports, *, ax=None):
     array([1. , 0.5])
     """
     check_names(reports, "reports")
-    axis = axis_or_new(ax, (6, 4))
+    axis = axis_or_new(ax, (8, 4.5))
     slices = {(row["smallest"], row["largest"]): row["n_slices"] for rows in reports.values() for row in rows}
     ranges = sorted(slices)
     places = np.arange(len(ranges))
@@ -53,7 +53,7 @@ def plot_lesion_sizes(reports, *, ax=None):
     axis.set_xticks(places, labels, rotation=45, ha="right")
     axis.set(xlabel="size of the lesion in a slice (pixels)", ylabel="ROC-AUC, mean of the slices")
     axis.set_ylim(top=1.005)
-    axis.legend(frameon=False, fontsize="small", loc="best")
+    axis.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.15, 1))
     return axis.figure
 
 

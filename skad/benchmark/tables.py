@@ -70,7 +70,9 @@ def results_of(results, cohort):
 
 def fold_tables(results, fold, compared_with=None):
     """All tables of one fold, lines of Markdown; results of one cohort."""
-    lines = [*score_table(results, fold), "", *patient_table(results, fold, compared_with), ""]
+    lines = [*score_table(results, fold), ""]
+    if len({row["patient"] for row in results["patients"] if row["fold"] == fold}) > 1:
+        lines += [*patient_table(results, fold, compared_with), ""]
     return [*lines, *class_table(results, fold), *threshold_table(results, fold), ""]
 
 

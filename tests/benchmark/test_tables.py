@@ -10,7 +10,7 @@ from skad.benchmark import write_figures, write_tables
 from skad.benchmark.figures import found_at, plot_singularity, size_reports
 from skad.benchmark.results import read_results, read_rows, write_rows
 from skad.benchmark.statistics import by_patient, confidence_interval, paired_comparison
-from skad.benchmark.tables import patient_table, score_table, threshold_table
+from skad.benchmark.tables import fold_tables, patient_table, score_table, threshold_table
 
 
 @pytest.fixture
@@ -48,6 +48,14 @@ def test_what_collapsed_or_stopped_is_no_number(results):
     assert cells(lines, "singular")[1].startswith("stopped: Covariances")
     assert cells(threshold_table(results, "test"), "dead")[0] == "collapsed: the score is constant"
     assert cells(patient_table(results, "test"), "dead")[:2] == ["0", "-"]
+
+
+def test_one_patient_has_no_interval_and_no_table(results):
+    patients = [row for row in results["patients"] if row["fold"] == "test"]
+    alone = [row for row in patients if row["patient"] == patients[0]["patient"]]
+    head = "| method, per patient |"
+    assert any(line.startswith(head) for line in fold_tables(results, "test"))
+    assert not any(line.startswith(head) for line in fold_tables(results | {"patients": alone}, "test"))
 
 
 def test_a_mean_leaves_out_the_runs_that_collapsed_and_says_so(results):

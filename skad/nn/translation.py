@@ -70,7 +70,7 @@ class TranslationNetwork(nn.Module):
             *_convolution(2 * width, width, 3, norm),
         )
         self.head = nn.Conv2d(width + 1, 1, 9, padding=4, padding_mode="reflect")
-        self.to(memory_format=torch.channels_last)  # a third less time per step on a CPU
+        self.to(memory_format=torch.channels_last)  # convolutions run faster so
 
     def forward(self, images, medians, target):
         """Generate the target contrast of every image.

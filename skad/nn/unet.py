@@ -59,7 +59,7 @@ class UNet(nn.Module):
         coarse, fine = widths[:0:-1], widths[-2::-1]
         self.up = nn.ModuleList(self._block(a + b, b) for a, b in zip(coarse, fine, strict=True))
         self.head = nn.Conv2d(width, n_outputs, 1)
-        self.to(memory_format=torch.channels_last)  # a third less time per step on a CPU, bf16 or not
+        self.to(memory_format=torch.channels_last)  # convolutions run faster so
 
     def _block(self, n_inputs, n_outputs):
         """What every level does: two convolutions."""

@@ -13,7 +13,7 @@ from skad.utils.pickling import StableStateMixin
 from skad.utils.typing import Array, FloatArray, IntArray
 from skad.utils.validation import check_images, check_images_or_pairs, check_pairs, foreground_of
 
-_OFFSET_SLICES = 256  # slices that decide the default threshold
+_NORMAL_SLICES = 256  # that decide the default threshold
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class ImageEstimatorMixin(StableStateMixin):
     def _check_fit_input(self, X):
         """Validate training data and learn ``n_contrasts_in_`` and ``background_``."""
         X = _CHECKS[self._accepts](X)
-        observed = _observed(X)
+        observed = observed_images(X)
         self._check_warm_start(observed.shape[1])
         background = _darkest(observed)  # may raise: nothing is learnt before
         self.n_contrasts_in_ = observed.shape[1]
@@ -214,7 +214,7 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
 
     def _visible_features(self, X):
         features = np.asarray(self._features(X), dtype=np.float32)
-        return np.where(foreground_of(_observed(X))[:, None], features, np.float32(np.nan))
+        return np.where(foreground_of(observed_images(X))[:, None], features, np.float32(np.nan))
 
     def decision_function(self, X: Array) -> FloatArray:
         """``score_samples - offset_``, shape (n_samples, height, width): negative where abnormal."""
@@ -228,9 +228,10 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
 
     def _fit_offset(self, X):
         """Set ``offset_`` so that about ``contamination`` of the training foreground falls below it."""
-        visible = np.flatnonzero([not np.isnan(x).all() for x in X])
-        sample = np.asarray(X[visible[:: -(-len(visible) // _OFFSET_SLICES)]], dtype=np.float32)
-        self.offset_ = float(np.nanquantile(self._normality(sample), self.contamination))
+        return self._set_offset(self._normality(normal_sample(X)))
+
+    def _set_offset(self, normality):
+        self.offset_ = float(np.nanquantile(normality, self.contamination))
         return self
 
     def __sklearn_is_fitted__(self):
@@ -242,15 +243,22 @@ def takes_pairs(estimator: object) -> bool:
     return getattr(get_tags(estimator).input_tags, "pairs", False)
 
 
-_CHECKS = {"images": check_images, "pairs": check_pairs, "both": check_images_or_pairs}
-
-
-def _observed(X):
+def observed_images(X: Array) -> Array:
+    """The images of pairs; images as they are."""
     return X if X.ndim == 4 else X[:, 0]
 
 
+def normal_sample(X: Array) -> FloatArray:
+    """At most 256 of the training slices with foreground, evenly spaced, in memory: they stand for all."""
+    visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+    return np.asarray(X[visible[:: -(-len(visible) // _NORMAL_SLICES)]], dtype=np.float32)
+
+
+_CHECKS = {"images": check_images, "pairs": check_pairs, "both": check_images_or_pairs}
+
+
 def _blank(scores, X):
-    return np.where(foreground_of(_observed(X)), scores, np.float32(np.nan))
+    return np.where(foreground_of(observed_images(X)), scores, np.float32(np.nan))
 
 
 def _darkest(images):

@@ -8,10 +8,9 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _BaseComposition
 
-from skad.base import PixelScorerMixin, takes_pairs
+from skad.base import PixelScorerMixin, normal_sample, observed_images, takes_pairs
 from skad.utils.typing import Array
 
-_SAMPLE = 256  # slices whose pixels are the normal ones
 _RAREST = 1e-4  # p-values below this are extrapolated
 _N_KNOTS = 65
 
@@ -107,11 +106,10 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         """
         self._check_members()
         X = self._check_fit_input(X)
-        visible = np.flatnonzero([not np.isnan(x).all() for x in X])
-        normal = np.asarray(X[visible[:: -(-len(visible) // _SAMPLE)]])
         self.scorers_ = [clone(scorer).fit(_seen_by(scorer, X), y) for _, scorer in self.scorers]
-        self.knots_, self.tail_ = _tails([self._abnormality(scorer, normal) for scorer in self.scorers_])
-        return self._fit_offset(X)
+        maps = self._maps(normal_sample(X))
+        self.knots_, self.tail_ = _tails(maps)
+        return self._set_offset(self._mean(self._log_p(maps)))
 
     def _check_members(self):
         if not self.scorers:
@@ -125,20 +123,26 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
             raise ValueError(f"weights should be one for each of {len(names)} scorers, got {self.weights}.")
 
     def _score(self, X):
-        return np.average(self._features(X), axis=1, weights=self.weights)
+        return self._mean(self._features(X))
 
     def _features(self, X):
-        members = zip(self.scorers_, self.knots_, self.tail_, strict=True)
-        return np.stack([_log_p(self._abnormality(s, X), knots, tail) for s, knots, tail in members], axis=1)
+        return self._log_p(self._maps(X))
 
-    @staticmethod
-    def _abnormality(scorer, X):
-        return -scorer.score_samples(_seen_by(scorer, X))
+    def _maps(self, X):
+        """How abnormal each scorer finds every pixel, in its own units."""
+        return [-scorer.score_samples(_seen_by(scorer, X)) for scorer in self.scorers_]
+
+    def _log_p(self, maps):
+        members = zip(maps, self.knots_, self.tail_, strict=True)
+        return np.stack([_log_p(*member) for member in members], axis=1)
+
+    def _mean(self, log_p):
+        return np.average(log_p, axis=1, weights=self.weights)
 
 
 def _seen_by(scorer, X):
     """Pairs for a scorer that takes them, else the images."""
-    return X if X.ndim == 4 or takes_pairs(scorer) else X[:, 0]
+    return X if takes_pairs(scorer) else observed_images(X)
 
 
 def _levels():

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.anomalies import Blobs, plant_families
 from skad.augmentation import Augmentation
-from skad.base import PixelScorerMixin
+from skad.base import PixelScorerMixin, observed_images
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
@@ -234,7 +234,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         return tags
 
     def _looked_at(self, X):
-        return X if self.use_reference or X.ndim == 4 else X[:, 0]
+        return X if self.use_reference else observed_images(X)
 
     def _check_score_input(self, X):
         X = self._looked_at(super()._check_score_input(X))

@@ -30,6 +30,11 @@ def test_score_is_the_mean_logarithm_of_the_shares_of_more_abnormal_normal_pixel
     assert_allclose(ensemble.score_samples(NEW), expected, atol=0.03)
 
 
+def test_the_offset_is_the_quantile_of_the_training_scores():
+    ensemble = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)], weights=[1, 3], contamination=0.2).fit(X)
+    assert ensemble.offset_ == pytest.approx(np.nanquantile(ensemble.score_samples(X), 0.2))
+
+
 def test_the_units_of_members_cancel():
     bright = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)])
     scaled = np.array([1000.0, 0.01], dtype=np.float32)[:, None, None]

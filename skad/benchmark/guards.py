@@ -6,6 +6,8 @@ from torch.nn import Module
 
 _SAME = 1e-6  # relative spread of scores below which they are one score
 _EMPTY = 1e-3  # weight below which a component of a mixture explains nothing
+_SLICES = 64  # pairs that are looked at
+_FOLLOWS = 0.1  # correlation with the images below which references follow nothing
 
 
 def constant_score(anomaly):
@@ -50,6 +52,34 @@ def loss_did_not_fall(curve):
     if curve[0] - np.median(last) > 3 * last.std():
         return None
     return f"the loss did not fall ({curve[0]:.4g} to {np.median(last):.4g})"
+
+
+def no_reference(pairs):
+    """Why references are none: they do not follow the images; None where they do.
+
+    We ask for a correlation of at least 0.1 over the foreground in one contrast or more: even a generator
+    that knows only how bright a slice is reaches it, a constant does not.
+
+    Parameters
+    ----------
+    pairs : array of shape (n_samples, 2, n_contrasts, height, width)
+        Of training slices, NaN background; up to 64, evenly spread, are looked at.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.random.default_rng(0).normal(size=(3, 1, 2, 4, 5))
+    >>> no_reference(np.concatenate([images, images / 2], axis=1))
+    >>> no_reference(np.concatenate([images, 0 * images], axis=1))
+    'the references do not follow the images'
+    """
+    sample = np.array(pairs[:: -(-len(pairs) // _SLICES)], dtype=np.float64)
+    sample -= np.nanmean(sample, axis=(0, 3, 4), keepdims=True)
+    images, references = sample[:, 0], sample[:, 1]
+    covariance = np.nansum(images * references, axis=(0, 2, 3))
+    norms = np.sqrt(np.nansum(images**2, axis=(0, 2, 3)) * np.nansum(references**2, axis=(0, 2, 3)))
+    follows = covariance > _FOLLOWS * norms
+    return None if follows.any() else "the references do not follow the images"
 
 
 def at_the_floor(estimator):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skad.benchmark.components import fitted_in
-from skad.benchmark.guards import count_parameters, why_collapsed
+from skad.benchmark.guards import count_parameters, no_reference, why_collapsed
 from skad.benchmark.results import chosen_threshold, curve_rows, score_fold, write_rows
 from skad.benchmark.slices import CohortSlices
 from skad.persistence import load, save
@@ -44,6 +44,8 @@ def fit_reference(component, seed, cohort, needed, folder):
         start = time.perf_counter()
         _write_pairs(estimator, _inputs(component, slices, needed, fold), folder / f"{fold}.npy")
         cost["score_seconds"][fold] = time.perf_counter() - start
+    pairs = np.load(folder / "train.npy", mmap_mode="r")
+    cost["collapsed"] = cost["collapsed"] or no_reference(pairs)
     _keep(estimator, folder)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost

@@ -12,6 +12,7 @@ from skad.benchmark.guards import (
     constant_score,
     count_parameters,
     loss_did_not_fall,
+    no_reference,
     why_collapsed,
 )
 from skad.scoring import JointDRGMM
@@ -30,6 +31,18 @@ def test_noise_around_one_level_is_no_falling_loss(seed):
     noise = np.random.default_rng(seed).normal(size=30)
     assert loss_did_not_fall((2 + 0.1 * (noise - noise[0])).tolist())
     assert loss_did_not_fall((2 * 0.9 ** np.arange(30) + 0.01 * noise).tolist()) is None
+
+
+def test_references_that_follow_one_contrast_are_references():
+    rng = np.random.default_rng(0)
+    images = rng.normal(3.0, 1.0, size=(100, 2, 5, 4))
+    images[0], images[:, :, 0] = np.nan, np.nan  # a slice without foreground, and background everywhere
+    noise = np.where(np.isnan(images), np.nan, rng.normal(size=images.shape))
+    one = noise.copy()
+    one[:, 1] += 0.5 * images[:, 1]
+    assert no_reference(np.stack([images, one], axis=1)) is None
+    for nothing in (noise, 5 + 0 * images, -images):
+        assert no_reference(np.stack([images, nothing], axis=1))
 
 
 def test_losses_may_be_negative_and_fall_for_two_epochs_only():

@@ -8,7 +8,6 @@ from pathlib import Path
 from skad.cli.bids import BIDS_VERSION
 from skad.cli.evaluate import evaluate
 from skad.cli.fit import fit
-from skad.cli.methods import METHODS
 from skad.cli.output import (
     EVALUATION,
     GENERATED_BY,
@@ -89,6 +88,7 @@ SIZES = {
         },
     },
 }
+SYSTEMS = tuple(SIZES["small"]["epochs"])
 COLUMNS = ("method", "subject", "label", "roc_auc", "average_precision", "best_dice")
 DATASET = {
     "Name": "simulated brains of skad.datasets.make_phantom",
@@ -107,9 +107,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--method",
         nargs="+",
-        choices=METHODS,
-        default=list(METHODS),
-        help=f"side by side; default: {' '.join(METHODS)}",
+        choices=SYSTEMS,
+        default=list(SYSTEMS),
+        help=f"side by side; default: {' '.join(SYSTEMS)}",
     )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
@@ -117,7 +117,7 @@ def add_arguments(parser):
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier demonstration")
 
 
-def demo(*, out, size="small", method=tuple(METHODS), seed=0, device="auto", jobs=None, overwrite=False):
+def demo(*, out, size="small", method=SYSTEMS, seed=0, device="auto", jobs=None, overwrite=False):
     """Simulate normal brains and patients, train, score and evaluate; parameters as in ``skad demo --help``.
 
     Returns

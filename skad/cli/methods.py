@@ -7,7 +7,7 @@ from sklearn.pipeline import Pipeline
 from skad.detector import VolumeAnomalyDetector
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
-from skad.scoring import JointDRGMM, PatchEmbeddingScorer
+from skad.scoring import JointDRGMM, PatchEmbeddingScorer, SyntheticAnomalyScorer
 from skad.utils.names import check_name
 
 
@@ -26,7 +26,13 @@ def _introvae():
     )
 
 
-METHODS = {"adm": _adm, "introvae": _introvae}
+def _planted():
+    """Lesions planted into normal slices, beside ADM's reference: the strongest single network in our studies."""
+    pipeline = Pipeline([("reference", ContrastTranslator()), ("score", SyntheticAnomalyScorer())])
+    return VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor())
+
+
+METHODS = {"adm": _adm, "introvae": _introvae, "planted": _planted}
 
 GRIDS = {
     "adm": {
@@ -35,6 +41,7 @@ GRIDS = {
         "score__smoothing": [0.0, 1.5],
     },
     "introvae": {"score__margin": [0.5, 1.0], "score__patch_size": [16, 32]},
+    "planted": {"score__use_reference": [True, False], "score__width": [8, 16]},
 }
 """What ``skad tune`` tries by default: the scorers' parameters, so that no reconstructor is trained twice."""
 

@@ -27,7 +27,7 @@ def _introvae():
 
 
 def _planted():
-    """Lesions planted into normal slices, beside ADM's reference: the strongest single network in our studies."""
+    """Planted lesions beside ADM's reference, with its preprocessing."""
     pipeline = Pipeline([("reference", ContrastTranslator()), ("score", SyntheticAnomalyScorer())])
     return VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor())
 

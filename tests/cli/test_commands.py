@@ -70,12 +70,10 @@ def test_fit_learns_from_slices_without_lesion_only(cohort, tmp_path, run, fast)
 
 
 def test_planted_lesions_are_a_method_of_the_command_line(cohort, tmp_path, run):
-    small = "reference__width=2 reference__n_blocks=0 score__width=2 score__depth=1 preprocessor__size=(24,24)"
     detector, maps = tmp_path / "planted.skad", tmp_path / "maps"
-    fit = run(
-        "fit", cohort, "--method", "planted", "--out", detector, "--epochs", 1, "--set", *small.split()
-    )
-    assert fit[0] == 0
+    small = "reference__width=2 reference__n_blocks=0 score__width=2 score__depth=1".split()
+    options = ["--epochs", 1, "--set", *small, "preprocessor__size=(24,24)"]
+    assert run("fit", cohort, "--method", "planted", "--out", detector, *options)[0] == 0
     assert run("score", detector, cohort, "--out", maps, "--no-figures")[0] == 0
     assert len(list(maps.glob("sub-*/anat/*_map.nii.gz"))) == 3
 

@@ -4,7 +4,8 @@
     python benchmarks/page.py benchmarks/studies/glioma.toml --results results/glioma
 
 Writes docs/results/STUDY.md from benchmarks/STUDY_template.md: {FOLD} stands for the tables of a fold or
-cohort, {machine} for this computer and {classes} for the phantom's labels, and docs/images/STUDY-*.png.
+cohort, {machine} for this computer, {classes} for the phantom's labels and {NAME} for NAME.md in the results,
+and docs/images/STUDY-*.png.
 """
 
 import argparse
@@ -44,13 +45,14 @@ def main():
     parser.add_argument("--results", type=Path, required=True, help="the folder that skad benchmark wrote")
     arguments = parser.parse_args()
     study, results = read_study(arguments.study), read_results(arguments.results)
+    more = {path.stem: path.read_text(encoding="utf-8") for path in arguments.results.glob("*.md")}
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {study.threads} thread(s) per training"
     text = (HERE / f"{study.name}_template.md").read_text(encoding="utf-8")
     (DOCS / "results" / f"{study.name}.md").write_text(
         text.format(
             machine=f"{machine}, torch {torch.__version__}",
             classes=", ".join(f"{number} {name}" for name, number in LESION_CLASSES.items()),
-            **tables(study, results),
+            **more | tables(study, results),
         ),
         encoding="utf-8",
     )

@@ -18,9 +18,9 @@ def draw(seed):
     return np.moveaxis(pixels, -1, 1).astype(np.float32)
 
 
-# With the published weights. Distance and angle to the reconstruction tell how well the autoencoder learnt a
-# place, not how many pixels are there: without ``reg_covar`` their small variances weigh as much as the latent
-# features' and the rank correlation is 0.64 to 0.99.
+# DAGMM with the published weights. Distance and angle to the reconstruction tell how well the autoencoder
+# learnt a place, not how many pixels are there: without ``reg_covar`` their small variances weigh as much as
+# those of the latent features, and the rank correlation is 0.64 to 0.99.
 @pytest.mark.parametrize(
     ("scorer", "least"),
     [

@@ -4,8 +4,8 @@
         --data ../shared/data
 
 Reads what glioma.toml and scanners.toml have fitted. A map of an ensemble is a mean log p, whatever its
-detectors see, so two of them can be averaged; or the more abnormal of the two taken. Writes both.md into the
-landmarks' results, for benchmarks/page.py.
+detectors see, so two of them can be averaged, or the more abnormal of the two taken; and so can those of
+several seeds. Writes both.md into the landmarks' results, for benchmarks/page.py.
 """
 
 import argparse
@@ -46,26 +46,37 @@ def maps(layout, seed, fold):
     return -load(layout.folder(method) / FITTED).score_samples(pairs), np.asarray(y)
 
 
-def scores_of(layouts, seed):
-    """Every metric of every row on both folds, array of shape (n_rows, n_folds, n_metrics)."""
-    scores = np.empty((len(ROWS), len(FOLDS), len(METRICS)))
-    for j, fold in enumerate(FOLDS):
-        (z, y), (landmarks, same) = (maps(layout, seed, fold) for layout in layouts)
-        if not np.array_equal(y, same):
-            raise ValueError(f"The studies should have the same slices of {fold}.")
-        for i, combine in enumerate(ROWS.values()):
-            scores[i, j] = [metric(y, combine(z, landmarks)) for metric in METRICS]
-    return scores
+def scores_of(layouts, fold):
+    """Metrics of every row: of each seed (rows, seeds, metrics), and of all seeds as one (rows, metrics)."""
+    seeds = layouts[0].study.seeds
+    (z, y), (landmarks, same) = (_of_seeds(layout, seeds, fold) for layout in layouts)
+    if not np.array_equal(y, same):
+        raise ValueError(f"The studies should have the same slices of {fold}.")
+    each, together = [], []
+    for combine in ROWS.values():
+        of_seeds = combine(z, landmarks)
+        each.append([[metric(y, anomaly) for metric in METRICS] for anomaly in of_seeds])
+        together.append([metric(y, of_seeds.mean(axis=0)) for metric in METRICS])
+    return np.array(each), np.array(together)
+
+
+def _of_seeds(layout, seeds, fold):
+    found = [maps(layout, seed, fold) for seed in seeds]
+    return np.stack([anomaly for anomaly, _ in found]), found[0][1]
 
 
 def table(scores):
-    """Mean ± standard deviation over the seeds (first axis) as Markdown."""
+    """Markdown of every fold's :func:`scores_of`: mean ± sd over the seeds, and all seeds as one."""
     heads = [f"{fold}: {name}" for fold in ("glioma", "ms") for name in ("AUC", "AP", "best Dice")]
     lines = [f"| intensities | seeds | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
-    mean, deviation = scores.mean(axis=0), scores.std(axis=0, ddof=1)
-    for i, name in enumerate(ROWS):
-        cells = [f"{m:.3f} ± {d:.3f}" for m, d in zip(mean[i].flat, deviation[i].flat, strict=True)]
-        lines.append(f"| {name} | {len(scores)} | {' | '.join(cells)} |")
+    each = np.concatenate([of_seeds for of_seeds, _ in scores], axis=-1)  # rows, seeds, folds' metrics
+    together = np.concatenate([of_all for _, of_all in scores], axis=-1)
+    for name, of_seeds, of_all in zip(ROWS, each, together, strict=True):
+        spread = [
+            f"{m:.3f} ± {d:.3f}" for m, d in zip(of_seeds.mean(0), of_seeds.std(0, ddof=1), strict=True)
+        ]
+        lines.append(f"| {name} | each of {len(of_seeds)} | {' | '.join(spread)} |")
+        lines.append(f"| {name} | all as one | {' | '.join(f'{value:.3f}' for value in of_all)} |")
     return "\n".join(lines)
 
 
@@ -81,8 +92,8 @@ def main():
         Layout(read_study(STUDIES / f"{name}.toml", data=arguments.data), out)
         for name, out in (("glioma", arguments.zscore), ("scanners", arguments.landmarks))
     ]
-    scores = np.array([scores_of(layouts, seed) for seed in layouts[0].study.seeds])
-    (arguments.landmarks / "both.md").write_text(table(scores) + "\n", encoding="utf-8")
+    text = table([scores_of(layouts, fold) for fold in FOLDS])
+    (arguments.landmarks / "both.md").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,52 +26,56 @@ from skad.persistence import load
 
 STUDIES = Path(__file__).parent / "studies"
 COHORT = "glioma"
-ENSEMBLES = {"glioma": "ensemble: planted, FLAIR, translation, denoising", "scanners": "ensemble"}
-ROWS = {
-    "z-scored": lambda z, landmarks: z,
-    "at landmarks": lambda z, landmarks: landmarks,
-    "mean of the two": lambda z, landmarks: (z + landmarks) / 2,
-    "the more abnormal of the two": np.maximum,
+Z, BRIGHT, PLANTED = "z-scored", "landmarks, bright on FLAIR", "landmarks, planted too"
+ENSEMBLES = {
+    Z: ("glioma", "ensemble: planted, FLAIR, translation, denoising"),
+    BRIGHT: ("scanners", "ensemble, bright on FLAIR"),
+    PLANTED: ("scanners", "ensemble, planted too"),
 }
+ROWS = [  # a name, and the ensembles that it combines: their mean, or the more abnormal of them
+    (Z, np.mean, [Z]),
+    (BRIGHT, np.mean, [BRIGHT]),
+    (PLANTED, np.mean, [PLANTED]),
+    (f"mean of {Z} and {BRIGHT}", np.mean, [Z, BRIGHT]),
+    (f"the more abnormal of {Z} and {BRIGHT}", np.max, [Z, BRIGHT]),
+    (f"mean of {Z} and {PLANTED}", np.mean, [Z, PLANTED]),
+    (f"the more abnormal of {Z} and {PLANTED}", np.max, [Z, PLANTED]),
+]
 METRICS = (foreground_roc_auc_score, foreground_average_precision_score, foreground_best_dice_score)
 FOLDS = ("test", "ms")
 
 
-def maps(layout, seed, fold):
+def maps(layout, name, seed, fold):
     """Maps of a study's ensemble, high where abnormal, and the labels."""
-    method = Step(COHORT, ENSEMBLES[layout.study.name], seed, is_method=True)
+    method = Step(COHORT, name, seed, is_method=True)
     reference = Step(COHORT, layout.component(method).reference, seed)
     pairs = np.load(layout.folder(reference) / f"{fold}.npy", mmap_mode="r")
     y = CohortSlices(layout.cohort_folder(COHORT)).y(fold)
     return -load(layout.folder(method) / FITTED).score_samples(pairs), np.asarray(y)
 
 
-def scores_of(layouts, fold):
+def scores_of(layouts, seeds, fold):
     """Metrics of every row: of each seed (rows, seeds, metrics), and of all seeds as one (rows, metrics)."""
-    seeds = layouts[0].study.seeds
-    (z, y), (landmarks, same) = (_of_seeds(layout, seeds, fold) for layout in layouts)
-    if not np.array_equal(y, same):
-        raise ValueError(f"The studies should have the same slices of {fold}.")
+    found = {}
+    for ensemble, (study, name) in ENSEMBLES.items():
+        of_seeds = [maps(layouts[study], name, seed, fold) for seed in seeds]
+        found[ensemble] = np.stack([anomaly for anomaly, _ in of_seeds])
+        y = of_seeds[0][1]  # the same slices in both studies, or the metrics would refuse the shapes
     each, together = [], []
-    for combine in ROWS.values():
-        of_seeds = combine(z, landmarks)
-        each.append([[metric(y, anomaly) for metric in METRICS] for anomaly in of_seeds])
-        together.append([metric(y, of_seeds.mean(axis=0)) for metric in METRICS])
+    for _, combine, ensembles in ROWS:
+        anomaly = combine([found[ensemble] for ensemble in ensembles], axis=0)
+        each.append([[metric(y, of_seed) for metric in METRICS] for of_seed in anomaly])
+        together.append([metric(y, anomaly.mean(axis=0)) for metric in METRICS])
     return np.array(each), np.array(together)
-
-
-def _of_seeds(layout, seeds, fold):
-    found = [maps(layout, seed, fold) for seed in seeds]
-    return np.stack([anomaly for anomaly, _ in found]), found[0][1]
 
 
 def table(scores):
     """Markdown of every fold's :func:`scores_of`: mean ± sd over the seeds, and all seeds as one."""
     heads = [f"{fold}: {name}" for fold in ("glioma", "ms") for name in ("AUC", "AP", "best Dice")]
-    lines = [f"| intensities | seeds | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
+    lines = [f"| ensembles | seeds | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
     each = np.concatenate([of_seeds for of_seeds, _ in scores], axis=-1)  # rows, seeds, folds' metrics
     together = np.concatenate([of_all for _, of_all in scores], axis=-1)
-    for name, of_seeds, of_all in zip(ROWS, each, together, strict=True):
+    for (name, *_), of_seeds, of_all in zip(ROWS, each, together, strict=True):
         spread = [
             f"{m:.3f} ± {d:.3f}" for m, d in zip(of_seeds.mean(0), of_seeds.std(0, ddof=1), strict=True)
         ]
@@ -88,11 +92,12 @@ def main():
     parser.add_argument("--landmarks", type=Path, required=True, help="results of scanners.toml")
     parser.add_argument("--data", type=Path, required=True, help="as for skad benchmark")
     arguments = parser.parse_args()
-    layouts = [
-        Layout(read_study(STUDIES / f"{name}.toml", data=arguments.data), out)
+    layouts = {
+        name: Layout(read_study(STUDIES / f"{name}.toml", data=arguments.data), out)
         for name, out in (("glioma", arguments.zscore), ("scanners", arguments.landmarks))
-    ]
-    text = table([scores_of(layouts, fold) for fold in FOLDS])
+    }
+    seeds = layouts["glioma"].study.seeds
+    text = table([scores_of(layouts, seeds, fold) for fold in FOLDS])
     (arguments.landmarks / "both.md").write_text(text + "\n", encoding="utf-8")
 
 

@@ -40,7 +40,7 @@ def _lesion_sizes(rows):
 
 
 def size_reports(rows):
-    """Rows of the table "lesion_sizes" as a lesion size report per method: ROC-AUC is the mean of the seeds.
+    """Rows of the table "lesion_sizes" as a report per method: mean ROC-AUC of the seeds, and its spread.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def size_reports(rows):
         ranges.setdefault((row["smallest"], row["largest"], row["n_slices"]), []).append(row["roc_auc"])
     return {
         method: [
-            {"smallest": low, "largest": high, "n_slices": n, "roc_auc": _mean(aucs)}
+            {"smallest": low, "largest": high, "n_slices": n, "roc_auc": _mean(aucs), "roc_auc_sd": _sd(aucs)}
             for (low, high, n), aucs in sorted(ranges.items())
         ]
         for method, ranges in reports.items()
@@ -151,3 +151,8 @@ def plot_singularity(curves, runs, methods):
 def _mean(values):
     values = [value for value in values if not np.isnan(value)]
     return float(np.mean(values)) if values else np.nan
+
+
+def _sd(values):
+    values = [value for value in values if not np.isnan(value)]
+    return float(np.std(values)) if values else np.nan

@@ -6,7 +6,6 @@ from torch.nn import Module
 
 _SAME = 1e-6  # relative spread of scores below which they are one score
 _EMPTY = 1e-3  # weight below which a component of a mixture explains nothing
-_SLICES = 64  # pairs that are looked at
 _FOLLOWS = 0.1  # correlation with the images below which references follow nothing
 
 
@@ -63,7 +62,7 @@ def no_reference(pairs):
     Parameters
     ----------
     pairs : array of shape (n_samples, 2, n_contrasts, height, width)
-        Of training slices, NaN background; up to 64, evenly spread, are looked at.
+        Of training slices, NaN background.
 
     Examples
     --------
@@ -73,9 +72,9 @@ def no_reference(pairs):
     >>> no_reference(np.concatenate([images, 0 * images], axis=1))
     'the references do not follow the images'
     """
-    sample = np.array(pairs[:: -(-len(pairs) // _SLICES)], dtype=np.float64)
-    sample -= np.nanmean(sample, axis=(0, 3, 4), keepdims=True)
-    images, references = sample[:, 0], sample[:, 1]
+    pairs = np.array(pairs, dtype=np.float64)
+    pairs -= np.nanmean(pairs, axis=(0, 3, 4), keepdims=True)
+    images, references = pairs[:, 0], pairs[:, 1]
     covariance = np.nansum(images * references, axis=(0, 2, 3))
     norms = np.sqrt(np.nansum(images**2, axis=(0, 2, 3)) * np.nansum(references**2, axis=(0, 2, 3)))
     follows = covariance > _FOLLOWS * norms
@@ -84,22 +83,25 @@ def no_reference(pairs):
 
 def at_the_floor(estimator):
     """Why a mixture is none: every eigenvalue of its components is the floor; None where one is not."""
-    if not hasattr(estimator, "covariances_") or not hasattr(estimator, "eigenvalue_floor"):
+    floor = getattr(estimator, "eigenvalue_floor", getattr(estimator, "reg_covar", None))
+    if not hasattr(estimator, "covariances_") or floor is None:
         return None
     carrying = np.asarray(estimator.weights_) > _EMPTY
     eigenvalues = np.linalg.eigvalsh(np.asarray(estimator.covariances_)[carrying])
-    at_floor = (eigenvalues <= 1.001 * estimator.eigenvalue_floor).all()
+    at_floor = (eigenvalues <= 1.001 * floor).all()
     return "every covariance is at the eigenvalue floor" if at_floor else None
 
 
 def why_collapsed(estimator, maps=()):
     """The first reason why a fitted estimator (and its maps) should not be shown as a number, or None.
 
-    Where two networks play against each other, what counts is the reconstruction error.
+    Where two networks play against each other, what counts is the reconstruction error; of an ensemble every
+    member counts.
     """
     history = getattr(estimator, "history_", {})
     curve = history.get("reconstruction_error", getattr(estimator, "loss_curve_", ()))
-    reasons = [loss_did_not_fall(curve), at_the_floor(estimator), *map(constant_score, maps)]
+    members = map(why_collapsed, getattr(estimator, "scorers_", ()))
+    reasons = [loss_did_not_fall(curve), at_the_floor(estimator), *members, *map(constant_score, maps)]
     return next(filter(None, reasons), None)
 
 

@@ -29,7 +29,7 @@ class Layout:
     """The folders of a study's steps under ``out/work``.
 
     A step whose settings, seed, cohort or references change gets another folder: nothing finished is
-    overwritten, and nothing out of date is read.
+    overwritten. Neither code within a version of skad nor the content of the scans is looked at.
     """
 
     def __init__(self, study, out):

@@ -16,6 +16,7 @@ from skad.reconstruction.collapse import CollapseWarning
 from skad.training import checkpoint_in
 
 _BLOCK = 256  # slices whose references are made at a time
+_LOOKED_AT = 64  # slices whose references tell whether there are any
 FITTED = "fitted.skad"
 
 
@@ -44,8 +45,6 @@ def fit_reference(component, seed, cohort, needed, folder):
         start = time.perf_counter()
         _write_pairs(estimator, _inputs(component, slices, needed, fold), folder / f"{fold}.npy")
         cost["score_seconds"][fold] = time.perf_counter() - start
-    pairs = np.load(folder / "train.npy", mmap_mode="r")
-    cost["collapsed"] = cost["collapsed"] or no_reference(pairs)
     _keep(estimator, folder)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
@@ -119,9 +118,16 @@ def _fit(component, seed, slices, needed, folder):
         "fit_seconds": seconds,
         "score_seconds": {},
         "parameters": count_parameters(estimator),
-        "collapsed": why_collapsed(estimator) or next(iter(warned), None),
+        "collapsed": why_collapsed(estimator) or next(iter(warned), None) or _no_reference(estimator, X),
         "resumed": resumed,
     }
+
+
+def _no_reference(estimator, X):
+    """Of a reconstructor on some of the slices that it learnt from."""
+    if not hasattr(estimator, "reconstruct"):
+        return None
+    return no_reference(estimator.transform(np.array(X[:: -(-len(X) // _LOOKED_AT)])))
 
 
 def _keep(estimator, folder):

@@ -82,18 +82,18 @@ def score_table(results, fold):
     for method, runs in _by_method(results["runs"]).items():
         good = [run["seed"] for run in runs if run["status"] == "ok"]
         rows = _pooled(results, method, fold, good)
-        cost = [row for row in results["costs"] if row["method"] == method]
         scores = [_mean(rows, key) for key in SCORES.values()]
-        lines.append(_line(method, len(runs), *_marked(scores, runs), *_cost_cells(cost)))
+        lines.append(_line(method, len(runs), *_marked(scores, runs), *_cost_cells(results, method)))
     return lines
 
 
 def patient_table(results, fold, compared_with=None):
     """Mean over the patients with 95 % bootstrap intervals, and the paired comparison with one method."""
-    methods = {m: _patients(results, m, fold, runs) for m, runs in _by_method(results["runs"]).items()}
+    all_runs = _by_method(results["runs"])
+    methods = {method: _patients(results, method, fold, runs) for method, runs in all_runs.items()}
     other = compared_with if compared_with in methods else next(iter(methods))
     head = [f"AUC minus that of {other}", "p (paired t)"]
-    lines = _head("method, per patient", "patients", *PATIENT_SCORES, *head)
+    lines = _head("method, per patient", "patients", *PATIENT_SCORES, *head, *COSTS)
     for method, rows in methods.items():
         values = {name: by_patient(rows, key) for name, key in PATIENT_SCORES.items()}
         cells = [_interval(list(each.values())) for each in values.values()]
@@ -104,7 +104,8 @@ def patient_table(results, fold, compared_with=None):
                 f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]",
                 f"{found['p']:.2g}",
             ]
-        lines.append(_line(method, len(values["AUC"]), *cells, *compared))
+        cells = [*_marked([*cells, *compared], all_runs[method]), *_cost_cells(results, method)]
+        lines.append(_line(method, len(values["AUC"]), *cells))
     return lines
 
 
@@ -113,24 +114,26 @@ def class_table(results, fold):
     labels = dict.fromkeys(r["label"] for r in results["pooled"] if r["fold"] == fold and r["label"] != "any")
     if not labels:
         return []
-    lines = _head("method", *(f"class {label}: {name}" for label in labels for name in PATIENT_SCORES))
+    scores = [f"class {label}: {name}" for label in labels for name in PATIENT_SCORES]
+    lines = _head("method", *scores, *COSTS)
     for method, runs in _by_method(results["runs"]).items():
         good = [run["seed"] for run in runs if run["status"] == "ok"]
         cells = []
         for label in labels:
             rows = _pooled(results, method, fold, good, label)
             cells += [_mean(rows, key) for key in PATIENT_SCORES.values()]
-        lines.append(_line(method, *_marked(cells, runs)))
+        lines.append(_line(method, *_marked(cells, runs), *_cost_cells(results, method)))
     return [*lines, ""]
 
 
 def threshold_table(results, fold):
     """How far the threshold can be trusted: the best Dice of the fold against the chosen one's."""
-    lines = _head("method", "best Dice of the fold", "Dice at the validation's threshold", "lost")
+    lines = _head("method", "best Dice of the fold", "Dice at the validation's threshold", "lost", *COSTS)
     for method, runs in _by_method(results["runs"]).items():
         good = [run["seed"] for run in runs if run["status"] == "ok"]
         rows = [row | {"lost": row["best_dice"] - row["f1"]} for row in _pooled(results, method, fold, good)]
-        lines.append(_line(method, *_marked([_mean(rows, key) for key in ("best_dice", "f1", "lost")], runs)))
+        scores = [_mean(rows, key) for key in ("best_dice", "f1", "lost")]
+        lines.append(_line(method, *_marked(scores, runs), *_cost_cells(results, method)))
     return lines
 
 
@@ -179,7 +182,8 @@ def _interval(values):
     return f"{np.mean(values):.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _cost_cells(rows):
+def _cost_cells(results, method):
+    rows = [row for row in results["costs"] if row["method"] == method]
     if not rows:
         return ["-"] * len(COSTS)
     minutes, seconds, memory, parameters = (np.mean([row[key] for row in rows]) for key in COSTS.values())

@@ -16,11 +16,11 @@ def add_arguments(parser):
         help="what the study's folders are relative to; default: where the file is",
     )
     parser.add_argument("--out", metavar="FOLDER", help="for the results; default: STUDY-results")
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time; default: 1")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at the same time; default: 2")
     parser.add_argument("--only", nargs="+", metavar="METHOD", help="run only these methods of the study")
 
 
-def benchmark(study, *, data=None, out=None, jobs=1, only=None):
+def benchmark(study, *, data=None, out=None, jobs=2, only=None):
     """Run what of a study is not finished, and write its tables; parameters as in ``skad benchmark --help``.
 
     Returns

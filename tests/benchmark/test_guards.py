@@ -59,6 +59,9 @@ def test_only_a_mixture_that_is_at_the_floor_everywhere_has_collapsed():
     assert at_the_floor(mixture) is None
     mixture.weights_ = np.array([1.0, 0.0])  # the wide component explains nothing
     assert at_the_floor(mixture)
+    assert "floor" in why_collapsed(SimpleNamespace(scorers_=[SimpleNamespace(), mixture]))  # in an ensemble
+    mixture.reg_covar = mixture.__dict__.pop("eigenvalue_floor")
+    assert at_the_floor(mixture)
 
 
 def test_of_two_players_the_reconstruction_error_counts():

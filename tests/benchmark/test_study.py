@@ -1,5 +1,7 @@
 """TOML to a study: mistakes are told in one sentence that names the nearest valid name."""
 
+from pathlib import Path
+
 import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
@@ -8,6 +10,18 @@ from skad.augmentation import Augmentation
 from skad.benchmark import parse_study, read_study
 from skad.benchmark.components import build
 from skad.scoring import JointDRGMM, SklearnScorer
+
+STUDIES = sorted((Path(__file__).parents[2] / "benchmarks" / "studies").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_studies_that_come_with_skad_are_valid(path):
+    study = read_study(path)
+    assert study.name == path.stem
+    assert set(study.drawn) <= set(study.methods)
+    for component in [*study.references.values(), *study.methods.values()]:
+        if not component.needs:  # the others are built from what is fitted
+            component.build(0, {})
 
 
 def _set(table, path, value):

@@ -56,11 +56,14 @@ def maps(layout, name, seed, fold):
 
 def scores_of(layouts, seeds, fold):
     """Metrics of every row: of each seed (rows, seeds, metrics), and of all seeds as one (rows, metrics)."""
-    found = {}
+    found, labels = {}, []
     for ensemble, (study, name) in ENSEMBLES.items():
         of_seeds = [maps(layouts[study], name, seed, fold) for seed in seeds]
         found[ensemble] = np.stack([anomaly for anomaly, _ in of_seeds])
-        y = of_seeds[0][1]  # the same slices in both studies, or the metrics would refuse the shapes
+        labels.append(of_seeds[0][1])
+    y = labels[0]
+    if not all(np.array_equal(y, other) for other in labels):
+        raise ValueError(f"The studies should have the same slices of {fold}.")
     each, together = [], []
     for _, combine, ensembles in ROWS:
         anomaly = combine([found[ensemble] for ensemble in ensembles], axis=0)

@@ -57,7 +57,13 @@ def size_reports(rows):
         ranges.setdefault((row["smallest"], row["largest"], row["n_slices"]), []).append(row["roc_auc"])
     return {
         method: [
-            {"smallest": low, "largest": high, "n_slices": n, "roc_auc": _mean(aucs), "roc_auc_sd": _sd(aucs)}
+            {
+                "smallest": low,
+                "largest": high,
+                "n_slices": n,
+                "roc_auc": _over_seeds(np.mean, aucs),
+                "roc_auc_sd": _over_seeds(np.std, aucs),
+            }
             for (low, high, n), aucs in sorted(ranges.items())
         ]
         for method, ranges in reports.items()
@@ -148,11 +154,7 @@ def plot_singularity(curves, runs, methods):
     return figure
 
 
-def _mean(values):
+def _over_seeds(statistic, values):
+    """Of the seeds that have a value; NaN where none has."""
     values = [value for value in values if not np.isnan(value)]
-    return float(np.mean(values)) if values else np.nan
-
-
-def _sd(values):
-    values = [value for value in values if not np.isnan(value)]
-    return float(np.std(values)) if values else np.nan
+    return float(statistic(values)) if values else np.nan

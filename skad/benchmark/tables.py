@@ -80,8 +80,7 @@ def score_table(results, fold):
     """Tables 1 to 4 of A: pooled scores of each method, and what they cost."""
     lines = _head("method", "seeds", *SCORES, *COSTS)
     for method, runs in _by_method(results["runs"]).items():
-        good = [run["seed"] for run in runs if run["status"] == "ok"]
-        rows = _pooled(results, method, fold, good)
+        rows = _pooled(results, method, fold, _good(runs))
         scores = [_mean(rows, key) for key in SCORES.values()]
         lines.append(_line(method, len(runs), *_marked(scores, runs), *_cost_cells(results, method)))
     return lines
@@ -117,10 +116,9 @@ def class_table(results, fold):
     scores = [f"class {label}: {name}" for label in labels for name in PATIENT_SCORES]
     lines = _head("method", *scores, *COSTS)
     for method, runs in _by_method(results["runs"]).items():
-        good = [run["seed"] for run in runs if run["status"] == "ok"]
         cells = []
         for label in labels:
-            rows = _pooled(results, method, fold, good, label)
+            rows = _pooled(results, method, fold, _good(runs), label)
             cells += [_mean(rows, key) for key in PATIENT_SCORES.values()]
         lines.append(_line(method, *_marked(cells, runs), *_cost_cells(results, method)))
     return [*lines, ""]
@@ -130,8 +128,8 @@ def threshold_table(results, fold):
     """How far the threshold can be trusted: the best Dice of the fold against the chosen one's."""
     lines = _head("method", "best Dice of the fold", "Dice at the validation's threshold", "lost", *COSTS)
     for method, runs in _by_method(results["runs"]).items():
-        good = [run["seed"] for run in runs if run["status"] == "ok"]
-        rows = [row | {"lost": row["best_dice"] - row["f1"]} for row in _pooled(results, method, fold, good)]
+        rows = _pooled(results, method, fold, _good(runs))
+        rows = [row | {"lost": row["best_dice"] - row["f1"]} for row in rows]
         scores = [_mean(rows, key) for key in ("best_dice", "f1", "lost")]
         lines.append(_line(method, *_marked(scores, runs), *_cost_cells(results, method)))
     return lines
@@ -144,6 +142,11 @@ def _by_method(runs):
     return methods
 
 
+def _good(runs):
+    """Seeds of the runs that are numbers."""
+    return [run["seed"] for run in runs if run["status"] == "ok"]
+
+
 def _pooled(results, method, fold, seeds, label="any"):
     wanted = (method, fold, label)
     rows = results["pooled"]
@@ -151,8 +154,7 @@ def _pooled(results, method, fold, seeds, label="any"):
 
 
 def _patients(results, method, fold, runs):
-    good = [run["seed"] for run in runs if run["status"] == "ok"]
-    rows = results["patients"]
+    rows, good = results["patients"], _good(runs)
     return [r for r in rows if (r["method"], r["fold"]) == (method, fold) and r["seed"] in good]
 
 

@@ -16,7 +16,7 @@ from sklearn.metrics import mutual_info_score
 
 from skad.datasets import load_bids
 from skad.io import read_volume
-from skad.registration import BrainExtract, CoRegister
+from skad.preparation import BrainExtract, CoRegister
 
 CONTRASTS = ("T1w", "ce-gadolinium_T1w", "T2w", "FLAIR")
 SQUARES = 8  # along each axis of the picture

@@ -19,11 +19,11 @@ from kobayashi_cohorts import CLASSES, COHORTS, read_cohort, write_cohort
 from sklearn.frozen import FrozenEstimator
 
 import skad
+from skad.anatomy import AnatomySegmenter, anatomical_fidelity
 from skad.metrics import classwise_report, mean_roc_curve
+from skad.plotting import plot_roc, save_figure
 from skad.reconstruction import IntroVAEReconstructor, LatentSearchTransformer, VAEReconstructor
-from skad.report import plot_roc, save_figure
 from skad.scoring import IntensityScorer, PatchEmbeddingScorer, ResidualScorer
-from skad.segmentation import AnatomySegmenter, anatomical_fidelity
 
 matplotlib.use("Agg")
 

@@ -15,8 +15,8 @@ from adm_rows import FLAIR
 
 import skad
 from skad.datasets import load_bids
+from skad.plotting import plot_slices
 from skad.preprocessing import VolumePreprocessor
-from skad.report import plot_slices
 from skad.scoring import ResidualScorer
 
 

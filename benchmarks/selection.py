@@ -19,13 +19,13 @@ from costs import once
 from scipy.stats import spearmanr
 
 import skad
-from skad.anomalies import Blobs
 from skad.datasets import load_bids, make_phantom
 from skad.metrics import foreground_average_precision_score
 from skad.model_selection import PseudoAnomalyScorer
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator
 from skad.scoring import IntensityScorer, JointDRGMM, MixtureScorer, ResidualScorer
+from skad.synthetic import Blobs
 
 CONTRASTS = ("T1w", "FLAIR", "ce-gadolinium_T1w")
 FLAIR = 1

@@ -47,7 +47,7 @@ detector = VolumeAnomalyDetector(
 # One NIfTI image with the shape, affine and orientation of the patient's; high is abnormal. The labels
 # were never used: they only draw the outline.
 
-from skad.report import plot_volume
+from skad.plotting import plot_volume
 
 anomaly = detector.score_volume(patient)
 figure = plot_volume(patient, anomaly.get_fdata(), n_slices=3)

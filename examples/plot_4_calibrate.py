@@ -33,7 +33,7 @@ calibrator = ConformalCalibrator(detector, fpr=0.05).fit(calibration.X, groups=c
 
 import numpy as np
 
-from skad.report import plot_calibration
+from skad.plotting import plot_calibration
 
 p_values = calibrator.p_value_map(new.X)
 patients = [p_values[new.groups == patient] for patient in np.unique(new.groups)]

@@ -50,7 +50,7 @@ from skad.metrics import (
     foreground_roc_auc_score,
     foreground_roc_curve,
 )
-from skad.report import plot_roc
+from skad.plotting import plot_roc
 
 curves = {}
 print(f"{'':32}  AUC     AP      Dice")

@@ -85,8 +85,8 @@ check_estimator(MahalanobisScorer())
 from sklearn.pipeline import make_pipeline
 
 from skad.datasets import make_phantom
+from skad.plotting import plot_slices
 from skad.preprocessing import VolumePreprocessor
-from skad.report import plot_slices
 
 prepare = VolumePreprocessor(size=(80, 64))
 normal = prepare.fit_transform(make_phantom(4, shape=(64, 80, 12), lesion=None, random_state=0))

@@ -24,7 +24,7 @@ MODULES = (
     "skad.preprocessing",
     "skad.reconstruction",
     "skad.scoring",
-    "skad.segmentation",
+    "skad.anatomy",
 )
 
 

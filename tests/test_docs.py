@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+import skad.anatomy
 import skad.reconstruction
 import skad.scoring
-import skad.segmentation
 
 ROOT = Path(__file__).parents[1]
 METHODS = ROOT / "docs" / "methods"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ESTIMATORS = [
     getattr(package, name)
-    for package in (skad.reconstruction, skad.scoring, skad.segmentation)
+    for package in (skad.reconstruction, skad.scoring, skad.anatomy)
     for name in package.__all__
     if inspect.isclass(getattr(package, name))
 ]

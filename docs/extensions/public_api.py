@@ -17,11 +17,9 @@ import skad
 PARTS = (  # modules without an __all__ whose names are for those who write methods
     "skad.base",
     "skad.augmentation",
-    "skad.postprocessing",
     "skad.reconstruction.latent_space",
     "skad.calibration.conformal",
-    "skad.anomalies.shapes",
-    "skad.utils.smoothing",
+    "skad.synthetic.shapes",
     "skad.utils.validation",
 )
 PARTS_BELOW = ("skad.nn",)  # and all modules of these packages

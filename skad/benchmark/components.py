@@ -5,9 +5,9 @@ import inspect
 
 from sklearn.frozen import FrozenEstimator
 
-import skad.anomalies
 import skad.reconstruction
 import skad.scoring
+import skad.synthetic
 from skad.augmentation import Augmentation
 from skad.utils.names import check_name
 
@@ -16,7 +16,7 @@ ESTIMATORS = {
 }
 PARTS = {
     "Augmentation": Augmentation,
-    **{name: getattr(skad.anomalies, name) for name in skad.anomalies.__all__ if name[0].isupper()},
+    **{name: getattr(skad.synthetic, name) for name in skad.synthetic.__all__ if name[0].isupper()},
 }
 PACKAGES = ("sklearn", "pyod", "skorch.callbacks")
 """Where classes with a dotted name may come from: detectors, and callbacks such as schedules."""

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from skad.benchmark.results import read_results
-from skad.report import plot_lesion_sizes, save_figure
-from skad.report.drawing import curve_styles
+from skad.plotting import plot_lesion_sizes, save_figure
+from skad.plotting.drawing import curve_styles
 
 _FALSE_POSITIVES = np.geomspace(1 / 8, 64, 60)  # per volume, where curves of several seeds are averaged
 

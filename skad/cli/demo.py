@@ -22,7 +22,7 @@ from skad.cli.score import score
 from skad.datasets import make_phantom
 from skad.io import write_map
 from skad.io.nifti import open_nifti
-from skad.report import plot_volume, save_figure
+from skad.plotting import plot_volume, save_figure
 
 _IMAGES = (
     "preprocessor__intensity=zscore",

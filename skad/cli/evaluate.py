@@ -30,8 +30,8 @@ from skad.metrics import (
     foreground_best_dice_score,
     foreground_roc_auc_score,
 )
+from skad.plotting import plot_roc, save_figure
 from skad.preprocessing.reorient import Reorientation
-from skad.report import plot_roc, save_figure
 
 METRICS = {
     "roc_auc": foreground_roc_auc_score,

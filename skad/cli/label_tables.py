@@ -3,7 +3,7 @@
 import csv
 
 from skad.cli.output import EVALUATION, LESION_SIZES, ROC
-from skad.report import plot_precision_recall, plot_roc
+from skad.plotting import plot_precision_recall, plot_roc
 
 METRIC_NAMES = {"roc_auc": "ROC-AUC", "average_precision": "average precision", "best_dice": "best Dice"}
 

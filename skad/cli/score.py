@@ -32,7 +32,7 @@ from skad.cli.output import (
 )
 from skad.cli.report import write_report
 from skad.io import save_image
-from skad.report import plot_volume, save_figure
+from skad.plotting import plot_volume, save_figure
 
 
 def add_arguments(parser):

@@ -6,7 +6,7 @@ from skad.datasets.folder import load_folder
 from skad.datasets.isles import load_isles
 from skad.datasets.layout import load
 from skad.datasets.phantom import LESION_CLASSES, make_phantom
-from skad.datasets.phantom_labels import ANATOMY, label_anatomy
+from skad.datasets.phantom.labels import ANATOMY, label_anatomy
 
 __all__ = [
     "ANATOMY",

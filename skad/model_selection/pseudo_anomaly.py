@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import UNUSED
 
-from skad.anomalies import Blobs, Deformations, ForeignPatches, InSomeContrasts, LostStructure
 from skad.metrics import foreground_average_precision_score
 from skad.metrics.groups import check_groups
 from skad.model_selection.splitters import has_abnormal_pixel
+from skad.synthetic import Blobs, Deformations, ForeignPatches, InSomeContrasts, LostStructure
 from skad.training import seeded
 from skad.utils.typing import Array, FloatArray
 from skad.utils.validation import foreground_of

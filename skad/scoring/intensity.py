@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, Options
 
 from skad.base import PixelScorerMixin
-from skad.utils.smoothing import smooth_foreground
+from skad.postprocessing import smooth_foreground
 from skad.utils.typing import Array
 
 

@@ -22,9 +22,9 @@ from skad.mixture import (
 )
 from skad.nn.background import foreground_mean
 from skad.nn.joint_density import RESIDUALS, JointDensityNetwork
+from skad.postprocessing import smooth_foreground
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
 from skad.utils.out_of_core import map_chunks
-from skad.utils.smoothing import smooth_foreground
 from skad.utils.typing import Array
 from skad.utils.validation import missing_contrasts, with_missing_from_reference
 

@@ -10,8 +10,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from skad.base import PixelScorerMixin
 from skad.nn.ssim import ssim_map
+from skad.postprocessing import smooth_foreground
 from skad.training import map_slices
-from skad.utils.smoothing import smooth_foreground
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
 

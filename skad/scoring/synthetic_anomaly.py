@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skad.anomalies import Blobs, plant_families
 from skad.augmentation import Augmentation
 from skad.base import PixelScorerMixin, observed_images
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
+from skad.synthetic import Blobs, plant_families
 from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
 from skad.utils.typing import Array
 
@@ -50,7 +50,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
 
     Parameters
     ----------
-    families : "auto" or sequence of families of :mod:`skad.anomalies`, default="auto"
+    families : "auto" or sequence of families of :mod:`skad.synthetic`, default="auto"
         What is planted; each slice gets one family. "auto" is ``(Blobs(),)``.
     use_reference : bool, default=True
         Whether the reference of pairs joins; False looks at their image only.
@@ -198,7 +198,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         families = (Blobs(),) if isinstance(self.families, str) else self.families
         if not families or not all(isinstance(family, BaseEstimator) for family in families):
             raise ValueError(
-                f"families should be families of skad.anomalies such as Blobs(), got {families!r}."
+                f"families should be families of skad.synthetic such as Blobs(), got {families!r}."
             )
         for family in families:
             family._validate_params()

@@ -9,13 +9,13 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from skad.anomalies import Blobs, ForeignPatches
 from skad.datasets import make_phantom
 from skad.metrics import foreground_roc_auc_score
 from skad.model_selection import NormalTrainSplit, PseudoAnomalyScorer
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator
 from skad.scoring import MixtureScorer, ResidualScorer
+from skad.synthetic import Blobs, ForeignPatches
 
 
 class Blind(BaseEstimator):

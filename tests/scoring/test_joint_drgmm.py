@@ -8,10 +8,10 @@ from sklearn.utils import get_tags
 
 from skad.mixture import SingularCovarianceError
 from skad.nn.joint_density import JointDensityNetwork
+from skad.postprocessing import smooth_foreground
 from skad.scoring import JointDRGMM
 from skad.scoring.joint_drgmm import joint_loss
 from skad.utils import out_of_core
-from skad.utils.smoothing import smooth_foreground
 
 FAST = {"n_components": 2, "width": 4, "max_epochs": 1, "random_state": 0}
 

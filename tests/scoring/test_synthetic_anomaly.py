@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from skad.anomalies import Blobs, Deformations
 from skad.augmentation import Augmentation
 from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, segmentation_loss
+from skad.synthetic import Blobs, Deformations
 
 FAST = {"width": 4, "depth": 1, "max_epochs": 1, "random_state": 0}
 

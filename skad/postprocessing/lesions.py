@@ -1,0 +1,145 @@
+"""From an anomaly map to lesions: masks without specks, and a table of what is left."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import ndimage
+
+from skad.utils.typing import Array, BoolArray, FloatArray
+
+
+def hysteresis_threshold(anomaly: Array, low: float, high: float, *, connectivity: int = 1) -> BoolArray:
+    """Pixels above a low threshold that hang together with one above a high threshold.
+
+    Parameters
+    ----------
+    anomaly : ndarray of any shape
+        High where abnormal; NaN (background) is above no threshold.
+    low, high : float
+        ``low <= high``.
+    connectivity : int, default=1
+        Neighbours share a face (1), an edge (2), a corner (3).
+
+    Returns
+    -------
+    bool ndarray of the shape of `anomaly`
+
+    Raises
+    ------
+    ValueError
+        `low` is larger than `high`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hysteresis_threshold(np.array([3, 2, 0, 2, np.nan]), low=1, high=2.5)
+    array([ True,  True, False, False, False])
+    """
+    if low > high:
+        raise ValueError(f"low should not be larger than high, got low={low} and high={high}.")
+    components, n = connected_components(anomaly > low, connectivity)
+    seeded = np.zeros(n + 1, dtype=bool)
+    seeded[components[anomaly > high]] = True
+    return seeded[components]
+
+
+def remove_small_lesions(
+    mask: Array, affine: ArrayLike, *, min_volume: float = 0.01, connectivity: int = 1
+) -> BoolArray:
+    """Drop connected components that are smaller than a volume.
+
+    Parameters
+    ----------
+    mask : bool ndarray of shape (nx, ny, nz)
+    affine : array of shape (4, 4)
+        Voxel indices to mm.
+    min_volume : float, default=0.01
+        mL; the default is a sphere of 2.7 mm.
+    connectivity : int, default=1
+        Neighbours share a face (1), an edge (2), a corner (3).
+
+    Returns
+    -------
+    bool ndarray of shape (nx, ny, nz)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.array([[[True, True, False, True]]])
+    >>> remove_small_lesions(mask, np.diag([10, 10, 10, 1]), min_volume=2.0)
+    array([[[ True,  True, False, False]]])
+    """
+    components, n = connected_components(mask, connectivity)
+    sizes = np.bincount(components.ravel(), minlength=n + 1)
+    kept = sizes * voxel_volume(affine) >= min_volume * (1 - 1e-9)
+    kept[0] = False
+    return kept[components]
+
+
+def lesion_table(
+    mask: Array,
+    anomaly: Array,
+    affine: ArrayLike,
+    *,
+    p_values: Callable[[FloatArray], FloatArray] | None = None,
+    connectivity: int = 1,
+) -> list[dict[str, Any]]:
+    """The connected components of a mask, largest first.
+
+    Parameters
+    ----------
+    mask : bool ndarray of shape (nx, ny, nz)
+    anomaly : ndarray of shape (nx, ny, nz)
+        High where abnormal.
+    affine : array of shape (4, 4)
+        Voxel indices to mm.
+    p_values : callable, default=None
+        Anomaly scores to p-values, such as ``ConformalCalibrator.p_values_of``.
+    connectivity : int, default=1
+        Neighbours share a face (1), an edge (2), a corner (3).
+
+    Returns
+    -------
+    list of dict
+        ``lesion`` (1, 2, ...), ``volume_ml``, the centroid ``x_mm``, ``y_mm``, ``z_mm`` in the space of the
+        affine, ``peak_score`` and, with `p_values`, the ``p_value`` of the peak.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.array([[[True, True, False, True]]])
+    >>> for row in lesion_table(mask, np.array([[[5.0, 6.0, 0.0, 7.0]]]), np.diag([10, 10, 10, 1])):
+    ...     print(row)
+    {'lesion': 1, 'volume_ml': 2.0, 'x_mm': 0.0, 'y_mm': 0.0, 'z_mm': 5.0, 'peak_score': 6.0}
+    {'lesion': 2, 'volume_ml': 1.0, 'x_mm': 0.0, 'y_mm': 0.0, 'z_mm': 30.0, 'peak_score': 7.0}
+    """
+    components, n = connected_components(mask, connectivity)
+    if not n:
+        return []
+    index = np.arange(1, n + 1)
+    volumes = np.bincount(components.ravel(), minlength=n + 1)[1:] * voxel_volume(affine)
+    affine = np.asarray(affine, dtype=float)
+    centroids = np.array(ndimage.center_of_mass(mask, components, index)) @ affine[:3, :3].T + affine[:3, 3]
+    peaks = np.array(ndimage.maximum(anomaly, components, index))
+    columns = {"volume_ml": volumes, **dict(zip(("x_mm", "y_mm", "z_mm"), centroids.T, strict=True))}
+    columns["peak_score"] = peaks
+    if p_values is not None:
+        columns["p_value"] = p_values(peaks)
+    order = np.argsort(-volumes, kind="stable")
+    return [
+        {"lesion": number, **{name: float(column[i]) for name, column in columns.items()}}
+        for number, i in enumerate(order, start=1)
+    ]
+
+
+def voxel_volume(affine: ArrayLike) -> float:
+    """Volume of a voxel in mL, of an affine to mm."""
+    x, y, z = np.asarray(affine, dtype=float)[:3, :3].T
+    return abs(float(np.cross(x, y) @ z)) / 1000
+
+
+def connected_components(mask, connectivity):
+    """Numbered connected components of a mask, and how many there are."""
+    return ndimage.label(mask, ndimage.generate_binary_structure(np.ndim(mask), connectivity))

@@ -1,0 +1,43 @@
+"""Several families of planted lesions in one batch, and slices left clean."""
+
+import torch
+
+
+def plant_families(families, images, foreground, *, clean_share=0.15):
+    """Plant one family, drawn at random, into every slice that is not left clean.
+
+    Parameters
+    ----------
+    families : sequence of objects with ``plant(images, foreground)``
+        All equally likely; a family named twice is drawn twice as often.
+    images : Tensor of shape (n, n_contrasts, height, width)
+        Normal slices, finite everywhere.
+    foreground : bool Tensor of shape (n, 1, height, width)
+    clean_share : float, default=0.15
+        Probability that a slice is left as it is.
+
+    Returns
+    -------
+    images : Tensor of shape (n, n_contrasts, height, width)
+        Changed only where the mask is not zero.
+    mask : Tensor of shape (n, 1, height, width)
+        0 normal, 1 lesion, between on the rim.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Blobs, Deformations, plant_families
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = plant_families([Blobs(), Deformations()], images, foreground)
+    >>> bool((planted == images)[(mask == 0).expand_as(images)].all())
+    True
+    """
+    n = len(images)
+    drawn = torch.randint(len(families), (n,), device=images.device)
+    drawn[torch.rand(n, device=images.device) < clean_share] = -1
+    planted, mask = images.clone(), torch.zeros_like(images[:, :1])
+    for i, family in enumerate(families):
+        rows = torch.nonzero(drawn == i).flatten()
+        if len(rows):
+            planted[rows], mask[rows] = family.plant(images[rows], foreground[rows])
+    return planted, mask

@@ -1,0 +1,64 @@
+"""Smoothing that stays inside the foreground."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
+
+from skad.postprocessing import smooth_foreground
+from skad.utils.estimator_checks.data import make_check_images
+
+
+def directly(image, sigma):
+    """Pixel by pixel: the mean of the visible neighbours, weighted by a Gaussian cut at 4 sigma."""
+    reach = int(4 * sigma + 0.5)
+    result = np.full_like(image, np.nan)
+    for row, column in np.argwhere(~np.isnan(image)):
+        weights, total = 0.0, 0.0
+        for i in range(max(0, row - reach), min(image.shape[0], row + reach + 1)):
+            for j in range(max(0, column - reach), min(image.shape[1], column + reach + 1)):
+                if not np.isnan(image[i, j]):
+                    weight = np.exp(-((i - row) ** 2 + (j - column) ** 2) / (2 * sigma**2))
+                    weights, total = weights + weight, total + weight * image[i, j]
+        result[row, column] = total / weights
+    return result
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.5])
+def test_equals_the_sum_over_visible_neighbours(sigma):
+    image = make_check_images(1, 1)[0, 0]
+    assert_allclose(smooth_foreground(image, sigma), directly(image, sigma), atol=1e-5)
+
+
+def test_without_background_far_from_the_edge_it_is_scipys():
+    image = np.random.default_rng(0).normal(size=(40, 44))
+    inside = np.s_[10:-10, 10:-10]
+    assert_allclose(smooth_foreground(image, 2.0)[inside], gaussian_filter(image, 2.0)[inside])
+
+
+def test_constant_stays_constant_up_to_the_edge():
+    image = np.where(np.isnan(make_check_images()), np.nan, 3.0)
+    assert_allclose(smooth_foreground(image, 2.0), image)
+
+
+def test_background_neither_shrinks_nor_grows():
+    images = make_check_images()
+    assert_array_equal(np.isnan(smooth_foreground(images, 3.0)), np.isnan(images))
+
+
+def test_slices_and_contrasts_do_not_mix():
+    images = make_check_images()
+    whole = smooth_foreground(images, 1.5)
+    assert_allclose(smooth_foreground(images[1, 0], 1.5), whole[1, 0], atol=1e-6)
+
+
+def test_zero_changes_nothing():
+    images = make_check_images()
+    assert_array_equal(smooth_foreground(images, 0), images)
+
+
+def test_dtype_is_kept_and_input_is_not_written():
+    images = make_check_images()
+    before = images.copy()
+    assert smooth_foreground(images, 1.0).dtype == np.float32
+    assert_array_equal(images, before)

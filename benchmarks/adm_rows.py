@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from skorch.callbacks import LRScheduler
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.reconstruction import ContrastTranslator
 from skad.scoring import IntensityScorer, JointDRGMM, MixtureScorer, ResidualScorer
 
@@ -41,7 +41,9 @@ REFERENCES = {
     "instance": lambda seed: _translator(seed, normalisation="instance"),
     "narrow": lambda seed: _translator(seed, width=8),
     "narrow-augmented": lambda seed: _translator(
-        seed, width=8, augmentation=Augmentation(scaling=0.1, translation=0.05, intensity_scaling=0.1)
+        seed,
+        width=8,
+        augmentation=Augmentation(Geometry(scaling=0.1, translation=0.05), Intensity(scaling=0.1)),
     ),
 }
 

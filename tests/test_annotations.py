@@ -13,6 +13,7 @@ import pytest
 
 MODULES = (
     "skad",
+    "skad.augmentation",
     "skad.base",
     "skad.calibration",
     "skad.datasets",

@@ -16,7 +16,6 @@ import skad
 
 PARTS = (  # modules without an __all__ whose names are for those who write methods
     "skad.base",
-    "skad.augmentation",
     "skad.reconstruction.latent_space",
     "skad.calibration.conformal",
     "skad.synthetic.shapes",

@@ -10,8 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import f1_score
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skad.anatomy.labelled_views import LabelledViews
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry
 from skad.base import ImageEstimatorMixin
 from skad.nn.residual_unet import ResidualUNet
 from skad.nn.segmentation_loss import focal_loss, soft_dice_loss
@@ -20,13 +19,32 @@ from skad.utils.out_of_core import map_chunks
 from skad.utils.typing import Array, FloatArray, IntArray
 from skad.utils.validation import foreground_of
 
-PAPER_AUGMENTATION = Augmentation(flip=False, rotation=10.0)
+PAPER_AUGMENTATION = Augmentation(Geometry(flip=False, rotation=10.0))
 
 
-def segmentation_loss(network, images, foreground, labels, *, gamma):
-    """Soft Dice plus focal loss of a batch (K, III-C.5): dict with "loss", "dice_loss" and "focal_loss"."""
+def segmentation_loss(network, images, foreground, labels, *, classes, gamma):
+    """Soft Dice plus focal loss of a batch (K, III-C.5).
+
+    Parameters
+    ----------
+    network : ResidualUNet
+    images : Tensor of shape (n, n_contrasts, height, width)
+    foreground : bool Tensor of shape (n, 1, height, width)
+    labels : int64 Tensor of shape (n, height, width)
+        Of `classes`, or negative: left out.
+    classes : int64 Tensor of shape (n_classes,)
+        Ascending.
+    gamma : float
+        Of the focal loss.
+
+    Returns
+    -------
+    dict of scalar Tensors: "loss", "dice_loss", "focal_loss"
+    """
     logits = network(images)
-    dice, focal = soft_dice_loss(logits, labels), focal_loss(logits, labels, gamma)
+    indices = torch.searchsorted(classes.to(labels.device), labels.clamp(min=0))
+    indices = torch.where((labels >= 0) & foreground[:, 0], indices, -1)
+    dice, focal = soft_dice_loss(logits, indices), focal_loss(logits, indices, gamma)
     return {"loss": dice + focal, "dice_loss": dice, "focal_loss": focal}
 
 
@@ -174,10 +192,10 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
                 self,
                 module,
                 X,
-                partial(segmentation_loss, gamma=self.gamma),
+                partial(segmentation_loss, classes=torch.as_tensor(classes), gamma=self.gamma),
                 background=self.background_,
                 y=y,
-                augment=LabelledViews(classes, self._views()),
+                augment=self._views(),
                 optimizers=self._adamw,
             )
         self.classes_, self.module_, self.loss_curve_ = classes, module, self.history_["loss"]

@@ -8,14 +8,14 @@ from sklearn.frozen import FrozenEstimator
 import skad.reconstruction
 import skad.scoring
 import skad.synthetic
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.utils.names import check_name
 
 ESTIMATORS = {
     name: getattr(module, name) for module in (skad.reconstruction, skad.scoring) for name in module.__all__
 }
 PARTS = {
-    "Augmentation": Augmentation,
+    **{part.__name__: part for part in (Augmentation, Geometry, Intensity)},
     **{name: getattr(skad.synthetic, name) for name in skad.synthetic.__all__ if name[0].isupper()},
 }
 PACKAGES = ("sklearn", "pyod", "skorch.callbacks")

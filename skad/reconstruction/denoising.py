@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
@@ -172,7 +172,7 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         return UNet(self.n_contrasts_in_, self.n_contrasts_in_, width=self.width, depth=self.depth)
 
     def _views(self):
-        return Augmentation() if isinstance(self.augmentation, str) else self.augmentation
+        return Augmentation(Geometry()) if isinstance(self.augmentation, str) else self.augmentation
 
     def _loss(self, network, images, foreground):
         scale = self._scale(images)

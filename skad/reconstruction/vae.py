@@ -8,7 +8,7 @@ import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry
 from skad.nn.vae import VAE, vae_losses
 from skad.reconstruction.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.reconstruction.latent_space import LatentReconstructorMixin
@@ -20,7 +20,7 @@ _WEIGHT = [Interval(Real, 0, None, closed="left")]
 _TAILS = (0.001, 0.999)  # quantiles of the foreground that become -1 and 1
 _RANGE_SLICES = 256  # slices whose intensities decide the range
 
-PAPER_AUGMENTATION = Augmentation(flip=True, rotation=10.0, scaling=0.1)
+PAPER_AUGMENTATION = Augmentation(Geometry(rotation=10.0, scaling=0.1))
 
 
 class VAEReconstructor(LatentReconstructorMixin, BaseEstimator):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.base import PixelScorerMixin
 from skad.nn.patch_embedding import PatchEmbedding, embedding_differences, fill_between, patch_margins
 from skad.nn.triplets import draw_triplets
@@ -234,12 +234,8 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         if self.views != "auto":
             return self.views
         return Augmentation(
-            flip=False,
-            rotation=10.0,
-            scaling=0.1,
-            translation=0.04,
-            intensity_scaling=0.1,
-            intensity_shift=0.1,
+            Geometry(flip=False, rotation=10.0, scaling=0.1, translation=0.04),
+            Intensity(scaling=0.1, shift=0.1),
         )
 
     def _network(self):

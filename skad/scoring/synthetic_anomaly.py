@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.base import PixelScorerMixin, observed_images
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
@@ -208,7 +208,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         if self.augmentation != "auto":
             return self.augmentation
         return Augmentation(
-            rotation=10.0, scaling=0.1, translation=0.05, intensity_scaling=0.15, intensity_shift=0.2
+            Geometry(rotation=10.0, scaling=0.1, translation=0.05), Intensity(scaling=0.15, shift=0.2)
         )
 
     def _network(self, n_inputs):

@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 
 import skad
 from skad.anatomy import AnatomySegmenter
+from skad.anatomy.anatomy import segmentation_loss
 
 FAST = {"width": 4, "depth": 1, "max_epochs": 1, "batch_size": 4, "lr": 1e-2, "random_state": 0}
 
@@ -96,6 +97,22 @@ def test_a_slice_without_foreground_is_all_background(fitted, slices):
     np.testing.assert_array_equal(AnatomySegmenter(**FAST).fit(X, slices[1]).classes_, [3, 7])
 
 
+def test_loss_takes_labels_by_class_and_leaves_out_background_and_unlabeled_pixels():
+    classes, foreground = torch.tensor([2, 5, 9]), torch.ones(1, 1, 2, 4, dtype=torch.bool)
+    foreground[..., 1, 0] = False
+    labels = torch.tensor([[[2, 5, 9, -1], [5, 2, 9, -7]]])
+    logits = torch.randn(1, 3, 2, 4, generator=torch.Generator().manual_seed(0))
+
+    def network(images):
+        return logits
+
+    losses = segmentation_loss(network, None, foreground, labels, classes=classes, gamma=0.0)
+    log_p = logits[0].double().log_softmax(dim=0)
+    counted = [(0, 0, 0), (1, 0, 1), (2, 0, 2), (0, 1, 1), (2, 1, 2)]  # index of the class, row, column
+    expected = -np.mean([float(log_p[each]) for each in counted])
+    assert float(losses["focal_loss"]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_optimiser_has_the_rates_asked_for(fitted):
     (optimizer,) = fitted.set_params(lr=0.3, weight_decay=0.2)._adamw(fitted.module_).values()
     assert isinstance(optimizer, torch.optim.AdamW)
@@ -107,7 +124,9 @@ def test_defaults_are_the_papers():
     names = ("lr", "weight_decay", "batch_size", "max_epochs")
     assert [getattr(segmenter, name) for name in names] == [1e-5, 1e-5, 100, 1000]
     views = segmenter._views()
-    assert views.rotation > 0 and not views.flip  # a mirror image has its left eye on the right
+    assert (
+        views.geometry.rotation > 0 and not views.geometry.flip
+    )  # a mirror image has its left eye on the right
 
 
 def test_loss_is_dice_plus_focal_of_every_epoch(slices):

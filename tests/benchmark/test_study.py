@@ -92,12 +92,15 @@ def test_a_reference_comes_after_those_it_needs(table):
 
 
 def test_the_budget_fills_what_a_table_leaves_open(table):
-    table["budget"]["augmentation"] = {"class": "Augmentation", "scaling": 0.1}
+    table["budget"]["augmentation"] = {
+        "class": "Augmentation",
+        "geometry": {"class": "Geometry", "scaling": 0.1},
+    }
     table["methods"]["density"]["max_epochs"] = 7
     density = parse_study(table).methods["density"].build(5)
     assert isinstance(density, JointDRGMM) and isinstance(density.augmentation, Augmentation)
     assert (density.max_epochs, density.batch_size, density.random_state) == (7, 8, 5)
-    assert density.augmentation.scaling == 0.1
+    assert density.augmentation.geometry.scaling == 0.1
 
 
 def test_a_table_inside_a_table_is_an_estimator_and_none_can_be_said():

@@ -4,7 +4,7 @@ import torch
 from skad.augmentation import Augmentation
 from skad.nn.triplets import cut_patches, draw_triplets, patch_centres
 
-SAME = Augmentation(flip=False)
+SAME = Augmentation()
 
 
 def test_patches_are_those_that_numpy_cuts_from_the_reflected_image():

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.pipeline import make_pipeline
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.reconstruction import IntroVAEReconstructor, LatentSearchTransformer
 from skad.scoring import PatchEmbeddingScorer
 
@@ -127,8 +127,8 @@ def test_slices_without_half_a_patch_of_foreground_are_refused(textures):
 
 
 def test_positives_differ_as_asked(textures):
-    wild = Augmentation(flip=True, intensity_shift=50.0)
-    calm = Augmentation(flip=False)
+    wild = Augmentation(Geometry(flip=True), Intensity(shift=50.0))
+    calm = Augmentation()
     losses = [
         PatchEmbeddingScorer(views=views, max_epochs=1, **FAST).fit(textures).loss_curve_[0]
         for views in (wild, calm)

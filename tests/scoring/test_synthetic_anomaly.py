@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Intensity
 from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, segmentation_loss
 from skad.synthetic import Blobs, Deformations
 
@@ -79,7 +79,7 @@ def test_lesions_are_planted_after_the_augmentation(images):
             seen.append(images.clone())
             return super().plant(images, foreground)
 
-    views = Augmentation(flip=False, intensity_scaling=5.0)
+    views = Augmentation(intensity=Intensity(scaling=5.0))
     SyntheticAnomalyScorer(families=[Watching()], augmentation=views, **FAST).fit(X)
     assert torch.cat([batch.flatten() for batch in seen]).max() > 100
 

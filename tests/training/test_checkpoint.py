@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch import nn
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.training import checkpoint_in, fit_module, seeded
 from skad.utils.estimator_checks.data import make_check_images
 
@@ -59,7 +59,9 @@ def test_resumed_training_ends_with_exactly_the_same_weights(images, tmp_path, e
 
 def test_augmentation_goes_on_with_the_same_random_numbers(images, tmp_path):
     def make(callbacks=None):
-        return reconstructor(augment=Augmentation(rotation=20, intensity_shift=0.1), callbacks=callbacks)
+        return reconstructor(
+            augment=Augmentation(Geometry(rotation=20), Intensity(shift=0.1)), callbacks=callbacks
+        )
 
     resumed = fit_killed_and_resumed(tmp_path, make, images, 3)
     assert torch.equal(weights(resumed), weights(make().fit(images)))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from skad.augmentation import Augmentation
+from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.training import checkpoint_in, resolve_device
 
 from ..tiny_estimators import TinyReconstructor
@@ -37,19 +37,19 @@ def test_bf16_agrees_with_float32(images):
 
 
 def test_same_seed_gives_the_same_on_the_gpu(images):
-    augment = Augmentation(rotation=10, intensity_shift=0.1)
+    augment = Augmentation(Geometry(rotation=10), Intensity(shift=0.1))
     first, second = (fit(images, augment=augment).transform(images) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_generators_of_the_caller_are_restored(images):
     before = torch.cuda.get_rng_state()
-    fit(images, augment=Augmentation(rotation=10))
+    fit(images, augment=Augmentation(Geometry(rotation=10)))
     assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
 def test_resumed_augmentation_goes_on_with_the_generator_of_the_gpu(images, tmp_path):
-    augment = Augmentation(rotation=10, intensity_shift=0.1)
+    augment = Augmentation(Geometry(rotation=10), Intensity(shift=0.1))
     for max_epochs in (1, 3):
         with checkpoint_in(tmp_path):
             resumed = fit(images, augment=augment, max_epochs=max_epochs)

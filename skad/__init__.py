@@ -1,7 +1,14 @@
 """skad: find what does not belong in a medical image after seeing only normal ones."""
 
-from skad.detector import VolumeAnomalyDetector
-from skad.persistence import load, save
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
 from skad.version import __version__
+
+if TYPE_CHECKING:
+    from skad.detector import VolumeAnomalyDetector
+    from skad.persistence import load, save
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = ["VolumeAnomalyDetector", "__version__", "load", "save"]

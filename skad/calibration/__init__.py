@@ -1,6 +1,13 @@
 """Thresholds with a promise, from normal patients alone, and a warning when the promise no longer applies."""
 
-from skad.calibration.calibrator import ConformalCalibrator
-from skad.calibration.drift import DriftWarning, drift_p_value
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.calibration.calibrator import ConformalCalibrator
+    from skad.calibration.drift import DriftWarning, drift_p_value
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = ["ConformalCalibrator", "DriftWarning", "drift_p_value"]

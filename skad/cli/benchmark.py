@@ -7,19 +7,6 @@ from skad.cli.json_output import record
 from skad.cli.output import complain, new_folder, tell
 
 
-def add_arguments(parser):
-    """Declare what ``skad benchmark`` takes."""
-    parser.add_argument("study", metavar="STUDY.toml", help="which methods, cohorts and seeds")
-    parser.add_argument(
-        "--data",
-        metavar="FOLDER",
-        help="what the study's folders are relative to; default: where the file is",
-    )
-    parser.add_argument("--out", metavar="FOLDER", help="for the results; default: STUDY-results")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at the same time; default: 2")
-    parser.add_argument("--only", nargs="+", metavar="METHOD", help="run only these methods of the study")
-
-
 def benchmark(study, *, data=None, out=None, jobs=2, only=None):
     """Run what of a study is not finished, and write its tables; parameters as in ``skad benchmark --help``.
 

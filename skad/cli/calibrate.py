@@ -11,32 +11,6 @@ from skad.datasets import load
 from skad.persistence import save
 
 
-def add_arguments(parser):
-    """Declare what ``skad calibrate`` takes."""
-    parser.add_argument("detector", help="a file of `skad fit`")
-    parser.add_argument("folder", help="scans of normal subjects that the detector has not learnt from")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the calibrated detector")
-    parser.add_argument(
-        "--fpr",
-        type=float,
-        default=0.01,
-        help="false-positive rate, which needs 1 / FPR - 1 subjects; `skad score --fpr` may ask for "
-        "another; default: 0.01",
-    )
-    parser.add_argument(
-        "--unit",
-        default="pixel",
-        help="what the rate counts: pixel (share of a normal subject's voxels) or volume (normal subjects "
-        "with any false positive); default: pixel",
-    )
-    parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
-    parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
-
-
 def calibrate(
     detector, folder, *, out, fpr=0.01, unit="pixel", where=(), device="auto", jobs=None, overwrite=False
 ):

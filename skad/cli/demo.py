@@ -98,25 +98,6 @@ DATASET = {
 MASKS = "derivatives/masks"  # raw data in BIDS hold what the scanner measured only
 
 
-def add_arguments(parser):
-    """Declare what ``skad demo`` takes."""
-    parser.add_argument(
-        "--out", required=True, metavar="FOLDER", help="where scans, detector, maps and pictures go"
-    )
-    parser.add_argument("--size", choices=SIZES, default="small", help="small: minutes; tiny: less than one")
-    parser.add_argument(
-        "--method",
-        nargs="+",
-        choices=SYSTEMS,
-        default=list(SYSTEMS),
-        help=f"side by side; default: {' '.join(SYSTEMS)}",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
-    parser.add_argument("--jobs", type=int, help="subjects at the same time; default: 1")
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier demonstration")
-
-
 def demo(*, out, size="small", method=SYSTEMS, seed=0, device="auto", jobs=None, overwrite=False):
     """Simulate normal brains and patients, train, score and evaluate; parameters as in ``skad demo --help``.
 

@@ -40,19 +40,6 @@ METRICS = {
 }
 
 
-def add_arguments(parser):
-    """Declare what ``skad evaluate`` takes."""
-    parser.add_argument("maps", help="a folder of `skad score`")
-    parser.add_argument("folder", help="the same scans, with labels")
-    parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
-    )
-    parser.add_argument(
-        "--size-step", type=int, default=200, help="width of a lesion size range, pixels; default: 200"
-    )
-    parser.add_argument("--no-report", action="store_false", dest="report", help="tables and curves only")
-
-
 def evaluate(maps, folder, *, where=(), size_step=200, report=True):
     """Compare the maps of a folder with the labels of another; parameters as in ``skad evaluate --help``.
 

@@ -8,57 +8,13 @@ from pathlib import Path
 
 from skad.cli.cohort import subjects_where
 from skad.cli.json_output import record
-from skad.cli.methods import METHODS, build_detector
+from skad.cli.methods import build_detector
 from skad.cli.output import new_folder, tell, write_json
 from skad.datasets import load
 from skad.persistence import save
 from skad.training import checkpoint_in
 
 SETTINGS, SLICES = "settings.json", "slices.npy"
-
-
-def add_arguments(parser):
-    """Declare what ``skad fit`` takes."""
-    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
-    parser.add_argument(
-        "--method", required=True, choices=METHODS, metavar="METHOD", help=f"one of: {', '.join(METHODS)}"
-    )
-    parser.add_argument("--out", required=True, metavar="FILE", help="the detector, for example adm.skad")
-    add_training_arguments(parser)
-    parser.add_argument("--jobs", type=int, help="subjects read at the same time; default: 1")
-    parser.add_argument(
-        "--on-disk", action="store_true", help="keep the training slices on disk, not in memory"
-    )
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file, start training anew")
-
-
-def add_training_arguments(parser):
-    """What `skad fit` and `skad tune` both take: which scans, and how to train on them."""
-    parser.add_argument(
-        "--contrasts",
-        nargs="+",
-        metavar="NAME",
-        help="for example T1w FLAIR; default: those all subjects have",
-    )
-    parser.add_argument(
-        "--where",
-        nargs="+",
-        default=[],
-        metavar="COLUMN=VALUE",
-        help="only these participants, as fold=train",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        dest="settings",
-        metavar="STEP__PARAM=VALUE",
-        help="as score__n_components=4 or preprocessor__size=(64,64)",
-    )
-    parser.add_argument("--epochs", type=int, help="epochs of every step; default: the method's")
-    parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
 
 
 def fit(

@@ -2,33 +2,27 @@
 
 import argparse
 import contextlib
+import pkgutil
 import sys
 import warnings
 
-from skad.cli import benchmark, calibrate, demo, evaluate, fit, report, score, tune
+from skad.cli import arguments
 from skad.cli.completion import SHELLS, PrintCompletion
 from skad.cli.json_output import json_output, record, record_under
 from skad.cli.output import one_line
 from skad.cli.parser import Parser
 from skad.version import __version__
 
+# The function of command NAME is skad.cli.NAME.NAME, imported when the command runs.
 COMMANDS = {
-    "fit": (fit.fit, fit.add_arguments, "train a detector on the lesion-free slices of a folder of scans"),
-    "tune": (tune.tune, tune.add_arguments, "choose a method's parameters without labels, and fit with them"),
-    "calibrate": (
-        calibrate.calibrate,
-        calibrate.add_arguments,
-        "promise a false-positive rate, from normal subjects",
-    ),
-    "score": (score.score, score.add_arguments, "write the anomaly map of every subject of a folder"),
-    "evaluate": (evaluate.evaluate, evaluate.add_arguments, "compare maps with lesion labels"),
-    "report": (report.report, report.add_arguments, "show maps, tables and warnings in one HTML file"),
-    "benchmark": (
-        benchmark.benchmark,
-        benchmark.add_arguments,
-        "compare the methods of a study, with what they cost",
-    ),
-    "demo": (demo.demo, demo.add_arguments, "do all of it on simulated brains"),
+    "fit": (arguments.fit, "train a detector on the lesion-free slices of a folder of scans"),
+    "tune": (arguments.tune, "choose a method's parameters without labels, and fit with them"),
+    "calibrate": (arguments.calibrate, "promise a false-positive rate, from normal subjects"),
+    "score": (arguments.score, "write the anomaly map of every subject of a folder"),
+    "evaluate": (arguments.evaluate, "compare maps with lesion labels"),
+    "report": (arguments.report, "show maps, tables and warnings in one HTML file"),
+    "benchmark": (arguments.benchmark, "compare the methods of a study, with what they cost"),
+    "demo": (arguments.demo, "do all of it on simulated brains"),
 }
 OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 EXAMPLES = {
@@ -70,12 +64,12 @@ def main(argv=None):
     name = " ".join(["skad", *(each for each in argv[:1] if each in COMMANDS)])
     output = contextlib.nullcontext({})
     try:
-        arguments = vars(_parser().parse_args(argv))
-        command = arguments.pop("command")
-        if arguments.pop("json"):
+        options = vars(_parser().parse_args(argv))
+        command = options.pop("command")
+        if options.pop("json"):
             output = json_output(command)
         with output as result:
-            code = _run(name, COMMANDS[command][0], arguments)
+            code = _run(name, command, options)
             result["exit_code"] = code
         return code
     except SystemExit as end:  # --help, --version and --print-completion
@@ -85,12 +79,12 @@ def main(argv=None):
         return MISTAKE
 
 
-def _run(name, command, arguments):
+def _run(name, command, options):
     """The exit code of a command; what goes wrong is told in one line."""
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _one_line_warning(name)
-            return command(**arguments)
+            return pkgutil.resolve_name(f"skad.cli.{command}:{command}")(**options)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; what is finished is kept, --resume goes on from there.", file=sys.stderr)
         return INTERRUPTED
@@ -114,9 +108,9 @@ def _parser():
         choices=SHELLS,
         help='for the shell: eval "$(skad --print-completion bash)"',
     )
-    commands = {name: (purpose, EXAMPLES[name]) for name, (_, _, purpose) in COMMANDS.items()}
+    commands = {name: (purpose, EXAMPLES[name]) for name, (_, purpose) in COMMANDS.items()}
     for name, command in parser.add_commands(commands).items():
-        COMMANDS[name][1](command)
+        COMMANDS[name][0](command)
         command.add_argument("--json", action="store_true", help="print one JSON object, messages to stderr")
     return parser
 

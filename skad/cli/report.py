@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from skad.cli.arguments import VIEWERS
 from skad.cli.cohort import load_cohort
 from skad.cli.doubts import warn_of_background, warn_of_drift, warnings_of
 from skad.cli.json_output import record
@@ -27,24 +28,6 @@ from skad.postprocessing import voxel_volume
 from skad.report import SubjectReport, viewer_data, write_html
 
 AXES = ("x_mm", "y_mm", "z_mm")
-VIEWERS = 10  # subjects with a page: beyond that a browser is slow to open the file
-
-
-def add_arguments(parser):
-    """Declare what ``skad report`` takes."""
-    parser.add_argument("maps", help="a folder of `skad score`; tables of `skad evaluate` are shown too")
-    parser.add_argument("--scans", metavar="FOLDER", help="the scans, to lie under the maps")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the report, such as report.html")
-    parser.add_argument(
-        "--threshold", type=float, help="scores above it count as abnormal; default: that of `skad score`"
-    )
-    parser.add_argument(
-        "--viewers",
-        type=int,
-        default=VIEWERS,
-        help="subjects with a page of their own, highest peaks first, 2 to 10 MB each at 1 mm; "
-        f"default: {VIEWERS}",
-    )
 
 
 def report(maps, *, out, scans=None, threshold=None, viewers=VIEWERS):

@@ -35,25 +35,6 @@ from skad.io import save_image
 from skad.plotting import plot_volume, save_figure
 
 
-def add_arguments(parser):
-    """Declare what ``skad score`` takes."""
-    parser.add_argument("detector", help="a file of `skad fit` or `skad calibrate`")
-    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="where maps, table and pictures go")
-    parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
-    )
-    parser.add_argument(
-        "--fpr", type=float, help="false-positive rate of the lesions; default: that of `skad calibrate`"
-    )
-    parser.add_argument("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
-    parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
-    parser.add_argument("--no-figures", action="store_false", dest="figures", help="no picture of every map")
-    parser.add_argument("--no-report", action="store_false", dest="report", help="no report.html")
-    parser.add_argument("--resume", action="store_true", help="keep the maps of this detector that are there")
-
-
 def score(
     detector,
     folder,

@@ -12,42 +12,15 @@ from sklearn import config_context
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
+from skad.cli.arguments import TUNE_TABLE
 from skad.cli.cohort import subjects_where
-from skad.cli.fit import add_training_arguments, fit
+from skad.cli.fit import fit
 from skad.cli.grid import as_settings, read_grid
-from skad.cli.methods import GRIDS, METHODS, build_detector
+from skad.cli.methods import GRIDS, build_detector
 from skad.cli.output import complain, new_folder, tell, write_table
 from skad.datasets import load
 from skad.model_selection import CachedFit, NormalTrainSplit, PseudoAnomalyScorer
 from skad.model_selection.pseudo_anomaly import FAMILIES
-
-TABLE = "tune.csv"
-
-
-def add_arguments(parser):
-    """Declare what ``skad tune`` takes."""
-    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout; labelled slices are left out")
-    parser.add_argument("--method", required=True, help=f"one of: {', '.join(METHODS)}")
-    parser.add_argument("--out", required=True, metavar="FILE", help=f"the detector; {TABLE} lies beside it")
-    parser.add_argument("--grid", metavar="FILE.toml", help="lists of values to try; default: the method's")
-    parser.add_argument(
-        "--family",
-        nargs="+",
-        default=[],
-        choices=list(FAMILIES),
-        help=f"lesions to plant, of {', '.join(FAMILIES)}; default: all, mixed",
-    )
-    parser.add_argument("--folds", type=int, default=3, help="groups of subjects; default: 3")
-    add_training_arguments(parser)
-    parser.add_argument(
-        "--n-jobs", "--jobs", type=int, metavar="N", help="subjects read, fits at the same time; default: 1"
-    )
-    parser.add_argument("--dask", metavar="ADDRESS", help="fit on the workers of this Dask scheduler")
-    parser.add_argument(
-        "--cache", metavar="FOLDER", help="keep all fits here; default: beside --out until the end"
-    )
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted search")
-    parser.add_argument("--overwrite", action="store_true", help="replace the files, start the search anew")
 
 
 def tune(
@@ -83,7 +56,7 @@ def tune(
         One sentence that names the file or option.
     """
     out = Path(out)
-    work, table = out.with_name(out.name + ".search"), out.with_name(TABLE)
+    work, table = out.with_name(out.name + ".search"), out.with_name(TUNE_TABLE)
     _check_free(out, table, work, resume, overwrite)
     shared = {"seed": seed, "epochs": epochs, "device": device}
     detector = build_detector(method, settings=settings, jobs=n_jobs, **shared)

@@ -1,12 +1,19 @@
 """Cohorts as lists of volumes: files in the layouts of the field, and a phantom."""
 
-from skad.datasets.bids import load_bids
-from skad.datasets.brats import load_brats
-from skad.datasets.folder import load_folder
-from skad.datasets.isles import load_isles
-from skad.datasets.layout import load
-from skad.datasets.phantom import LESION_CLASSES, make_phantom
-from skad.datasets.phantom.labels import ANATOMY, label_anatomy
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.datasets.bids import load_bids
+    from skad.datasets.brats import load_brats
+    from skad.datasets.folder import load_folder
+    from skad.datasets.isles import load_isles
+    from skad.datasets.layout import load
+    from skad.datasets.phantom import LESION_CLASSES, make_phantom
+    from skad.datasets.phantom.labels import ANATOMY, label_anatomy
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "ANATOMY",

@@ -1,11 +1,18 @@
 """NIfTI files to volumes and maps back to NIfTI; nibabel is imported here only."""
 
-from skad.io.compact import compact_nifti
-from skad.io.errors import VolumeReadError, VolumeWriteError
-from skad.io.orientation import axes_towards
-from skad.io.reading import read_volume
-from skad.io.volume import Volume
-from skad.io.writing import save_image, to_image, write_map
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.io.compact import compact_nifti
+    from skad.io.errors import VolumeReadError, VolumeWriteError
+    from skad.io.orientation import axes_towards
+    from skad.io.reading import read_volume
+    from skad.io.volume import Volume
+    from skad.io.writing import save_image, to_image, write_map
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "Volume",

@@ -1,25 +1,32 @@
 """Scores of anomaly maps over foreground pixels: exact and streaming, per patient, class and lesion."""
 
-from skad.metrics.fidelity import overlap_score, quality_score
-from skad.metrics.foreground import UndefinedScoreError
-from skad.metrics.groups import per_group
-from skad.metrics.histogram import ScoreHistogram
-from skad.metrics.lesion import lesion_froc, lesion_size_report
-from skad.metrics.mean_roc import mean_roc_curve
-from skad.metrics.pixel import (
-    foreground_average_precision_score,
-    foreground_best_dice_score,
-    foreground_best_dice_threshold,
-    foreground_roc_auc_score,
-    foreground_roc_curve,
-)
-from skad.metrics.report import classwise_report, foreground_rates
-from skad.metrics.scorers import (
-    foreground_average_precision,
-    foreground_best_dice,
-    foreground_roc_auc,
-    make_map_scorer,
-)
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.metrics.fidelity import overlap_score, quality_score
+    from skad.metrics.foreground import UndefinedScoreError
+    from skad.metrics.groups import per_group
+    from skad.metrics.histogram import ScoreHistogram
+    from skad.metrics.lesion import lesion_froc, lesion_size_report
+    from skad.metrics.mean_roc import mean_roc_curve
+    from skad.metrics.pixel import (
+        foreground_average_precision_score,
+        foreground_best_dice_score,
+        foreground_best_dice_threshold,
+        foreground_roc_auc_score,
+        foreground_roc_curve,
+    )
+    from skad.metrics.report import classwise_report, foreground_rates
+    from skad.metrics.scorers import (
+        foreground_average_precision,
+        foreground_best_dice,
+        foreground_roc_auc,
+        make_map_scorer,
+    )
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "ScoreHistogram",

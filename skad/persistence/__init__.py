@@ -1,6 +1,13 @@
 """Fitted estimators in one file each, without pickle: loading runs no code from the file."""
 
-from skad.persistence.files import LoadError, load, save
-from skad.persistence.writing import written_whole
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.persistence.files import LoadError, load, save
+    from skad.persistence.writing import written_whole
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = ["LoadError", "load", "save", "written_whole"]

@@ -1,14 +1,21 @@
 """Figures for papers, drawn by matplotlib."""
 
-from skad.plotting.calibration import plot_calibration
-from skad.plotting.drawing import save_figure
-from skad.plotting.latent_search import plot_latent_search
-from skad.plotting.lesion_sizes import plot_lesion_sizes
-from skad.plotting.mixture import plot_mixture
-from skad.plotting.montage import plot_slices, plot_volume
-from skad.plotting.precision_recall import plot_precision_recall
-from skad.plotting.roc import plot_roc
-from skad.plotting.training import plot_training
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.plotting.calibration import plot_calibration
+    from skad.plotting.drawing import save_figure
+    from skad.plotting.latent_search import plot_latent_search
+    from skad.plotting.lesion_sizes import plot_lesion_sizes
+    from skad.plotting.mixture import plot_mixture
+    from skad.plotting.montage import plot_slices, plot_volume
+    from skad.plotting.precision_recall import plot_precision_recall
+    from skad.plotting.roc import plot_roc
+    from skad.plotting.training import plot_training
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "plot_calibration",

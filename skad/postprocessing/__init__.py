@@ -1,7 +1,19 @@
 """From an anomaly map to lesions: smoothing inside the foreground, thresholds, tables of lesions."""
 
-from skad.postprocessing.lesions import hysteresis_threshold, lesion_table, remove_small_lesions, voxel_volume
-from skad.postprocessing.smoothing import smooth_foreground
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.postprocessing.lesions import (
+        hysteresis_threshold,
+        lesion_table,
+        remove_small_lesions,
+        voxel_volume,
+    )
+    from skad.postprocessing.smoothing import smooth_foreground
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "hysteresis_threshold",

@@ -3,8 +3,10 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from skad.utils.typing import FloatArray
 
-def smooth_foreground(maps, sigma):
+
+def smooth_foreground(maps: FloatArray, sigma: float) -> FloatArray:
     """Smooth the last two axes by a normalised convolution: background (NaN) neither bleeds in nor is filled.
 
     Parameters

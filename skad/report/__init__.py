@@ -1,6 +1,13 @@
 """The report of a cohort in one HTML file."""
 
-from skad.report.html import SubjectReport, write_html
-from skad.report.viewer import viewer_data
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.report.html import SubjectReport, write_html
+    from skad.report.viewer import viewer_data
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = ["SubjectReport", "viewer_data", "write_html"]

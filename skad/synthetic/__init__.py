@@ -5,11 +5,18 @@ seeded by torch's generator. A detector trained on one family is flattered by a 
 the same: keep them apart.
 """
 
-from skad.synthetic.blobs import Blobs
-from skad.synthetic.contrast_subsets import InSomeContrasts
-from skad.synthetic.deformations import Deformations
-from skad.synthetic.foreign_patches import ForeignPatches
-from skad.synthetic.lost_structure import LostStructure
-from skad.synthetic.mixing import plant_families
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.synthetic.blobs import Blobs
+    from skad.synthetic.contrast_subsets import InSomeContrasts
+    from skad.synthetic.deformations import Deformations
+    from skad.synthetic.foreign_patches import ForeignPatches
+    from skad.synthetic.lost_structure import LostStructure
+    from skad.synthetic.mixing import plant_families
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = ["Blobs", "Deformations", "ForeignPatches", "InSomeContrasts", "LostStructure", "plant_families"]

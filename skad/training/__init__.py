@@ -1,12 +1,19 @@
 """The one door to randomness, devices, precision and skorch."""
 
-from skad.training.checkpoint import CheckpointMismatchError, DamagedCheckpointError, checkpoint_in
-from skad.training.device import autocast, resolve_device, resolve_precision
-from skad.training.fitting import DivergenceError, fit_module
-from skad.training.inference import map_slices, visit_slices
-from skad.training.parameters import TRAINING_CONSTRAINTS
-from skad.training.randomness import seeded
-from skad.training.warm_start import start_module
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.training.checkpoint import CheckpointMismatchError, DamagedCheckpointError, checkpoint_in
+    from skad.training.device import autocast, resolve_device, resolve_precision
+    from skad.training.fitting import DivergenceError, fit_module
+    from skad.training.inference import map_slices, visit_slices
+    from skad.training.parameters import TRAINING_CONSTRAINTS
+    from skad.training.randomness import seeded
+    from skad.training.warm_start import start_module
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "TRAINING_CONSTRAINTS",

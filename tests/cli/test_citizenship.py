@@ -36,7 +36,7 @@ def test_help_fits_a_screen_and_shows_an_example(command, columns, run, monkeypa
 def test_the_examples_of_the_help_are_commands_that_parse(command):
     parser = Parser("skad")
     each = parser.add_commands({command: ("purpose", ())})[command]
-    COMMANDS[command][1](each)
+    COMMANDS[command][0](each)
     for example in EXAMPLES[command]:
         assert parser.parse_args(example.split()[1:]).command == command
 

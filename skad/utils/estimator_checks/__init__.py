@@ -54,10 +54,17 @@ check_array_api_input, check_array_api_mixed_inputs, check_array_api_same_namesp
 check_positive_only_tag_during_fit.
 """
 
-from skad.utils.estimator_checks.generator import (
-    check_estimator,
-    estimator_checks_generator,
-    parametrize_with_checks,
-)
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.utils.estimator_checks.generator import (
+        check_estimator,
+        estimator_checks_generator,
+        parametrize_with_checks,
+    )
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = ["check_estimator", "estimator_checks_generator", "parametrize_with_checks"]

@@ -1,0 +1,72 @@
+"""What is imported at start-up: nothing heavy before it is used, and every name from where it is defined."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import skad
+from skad.cli import arguments
+from skad.cli.main import COMMANDS
+
+HEAVY = {"torch", "sklearn", "pandas", "matplotlib", "nilearn"}
+PACKAGES = ["skad", *(m.name for m in pkgutil.walk_packages(skad.__path__, "skad.") if m.ispkg)]
+
+
+def imported_by(code):
+    """The modules that a new interpreter has imported at the end of some code."""
+    run = f"{code}\nimport sys\nprint(*sys.modules, file=sys.stderr)"
+    result = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+    return set(result.stderr.split())
+
+
+@pytest.mark.parametrize("package", ["skad.metrics", "skad.io"])
+def test_a_package_that_needs_no_network_imports_no_torch(package):
+    assert not imported_by(f"from {package} import *") & HEAVY
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_imports_nothing_heavy(command):
+    argv = [*command.split(), "--help"]
+    assert not imported_by(f"from skad.cli import main\nmain({argv})") & HEAVY
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_exported_name_is_found_where_it_is_defined(package):
+    module = importlib.import_module(package)
+    names = getattr(module, "__all__", [])
+    assert {*names} <= {*dir(module)}
+    for name in names:
+        found = getattr(module, name)
+        assert found is getattr(sys.modules[getattr(found, "__module__", package)], name, found)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_exported_name_is_hidden_by_a_module_of_the_package(package):
+    module = importlib.import_module(package)
+    modules = {each.name for each in pkgutil.iter_modules(module.__path__)}
+    assert not hasattr(module, "__getattr__") or not modules & {*module.__all__}
+
+
+def test_a_package_is_found_without_an_import_of_its_own():
+    assert "skad.metrics.histogram" in imported_by("import skad\nskad.metrics.ScoreHistogram")
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'skad' has no attribute 'nothing'"):
+        skad.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("names", "defined"),
+    [
+        (arguments.METHODS, "skad.cli.methods:METHODS"),
+        (arguments.SIZES, "skad.cli.demo:SIZES"),
+        (arguments.SYSTEMS, "skad.cli.demo:SYSTEMS"),
+        (arguments.FAMILIES, "skad.model_selection.pseudo_anomaly:FAMILIES"),
+    ],
+)
+def test_the_arguments_know_the_names_that_the_commands_know(names, defined):
+    assert names == tuple(pkgutil.resolve_name(defined))

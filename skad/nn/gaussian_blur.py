@@ -1,7 +1,6 @@
 """Separable Gaussian window on tensors."""
 
 import torch
-import torch.nn.functional as F
 
 
 def gaussian_blur(images, sigma, radius):
@@ -26,10 +25,16 @@ def gaussian_blur(images, sigma, radius):
     >>> gaussian_blur(torch.tensor([[[[0.0, 1.0, 0.0]]]]), sigma=1.0, radius=1)
     tensor([[[[0.1238, 0.2042, 0.1238]]]])
     """
-    offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-    window = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    window = window / window.sum()
-    flat = images.flatten(0, 1)[:, None]
+    flat = images.flatten(0, 1)
+    down, across = (_band(size, sigma, radius, images) for size in images.shape[-2:])
     with torch.autocast(images.device.type, enabled=False):
-        flat = F.conv2d(flat, window[None, None, :, None], padding=(radius, 0))
-        return F.conv2d(flat, window[None, None, None, :], padding=(0, radius)).view_as(images)
+        return (down @ (flat @ across)).view_as(images)
+
+
+def _band(size, sigma, radius, like):
+    """The window at every position of an axis as a matrix; faster than convolving one channel."""
+    place = torch.arange(size, device=like.device, dtype=like.dtype)
+    distance = (place[:, None] - place).abs()
+    offsets = torch.arange(-radius, radius + 1, device=like.device, dtype=like.dtype)
+    weight = torch.exp(-0.5 * (offsets / sigma) ** 2).sum()
+    return torch.exp(-0.5 * (distance / sigma) ** 2) * (distance <= radius) / weight

@@ -10,13 +10,30 @@ from typing import TYPE_CHECKING
 from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skad.synthetic.appearance import Appearance
     from skad.synthetic.blobs import Blobs
     from skad.synthetic.contrast_subsets import InSomeContrasts
     from skad.synthetic.deformations import Deformations
     from skad.synthetic.foreign_patches import ForeignPatches
+    from skad.synthetic.lesions import Lesions
     from skad.synthetic.lost_structure import LostStructure
     from skad.synthetic.mixing import plant_families
+    from skad.synthetic.outlines import Components, Ellipse, Islands, Sheet, Tissue
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
-__all__ = ["Blobs", "Deformations", "ForeignPatches", "InSomeContrasts", "LostStructure", "plant_families"]
+__all__ = [
+    "Appearance",
+    "Blobs",
+    "Components",
+    "Deformations",
+    "Ellipse",
+    "ForeignPatches",
+    "InSomeContrasts",
+    "Islands",
+    "Lesions",
+    "LostStructure",
+    "Sheet",
+    "Tissue",
+    "plant_families",
+]

@@ -40,15 +40,15 @@ class Deformations(BaseEstimator):
         )
         calm = (1 - shape.distance.square()).clamp(min=0).square()[:, 0, :, :, None]
         displacement = -strength[:, None, None, None] * calm * shape.offset
-        moved = _sample(images, displacement)
+        moved = sample_displaced(images, displacement)
         kept = (
-            _sample(foreground.to(images.dtype), displacement) > 0.999
+            sample_displaced(foreground.to(images.dtype), displacement) > 0.999
         )  # no background drawn into the tissue
         mask = shape.mask * kept
         return torch.where((mask > 0) & (calm > 0)[..., 0][:, None], moved, images), mask
 
 
-def _sample(images, displacement):
+def sample_displaced(images, displacement):
     """Images at every pixel plus its displacement (n, height, width, 2), (x, y) in pixels."""
     n, _, height, width = images.shape
     still = F.affine_grid(

@@ -25,12 +25,15 @@ class Shapes(NamedTuple):
         From the centre, in radii of the irregular outline.
     offset : Tensor of shape (n, height, width, 2)
         Position (x, y) relative to the centre, pixels.
+    centre : int64 Tensor of shape (n,)
+        Index of the central pixel in the flattened slice.
     """
 
     mask: torch.Tensor
     frame: torch.Tensor
     distance: torch.Tensor
     offset: torch.Tensor
+    centre: torch.Tensor
 
 
 def draw_shapes(foreground, *, radius, warp=0.25, edge=(1.0, 3.0)):
@@ -64,13 +67,14 @@ def draw_shapes(foreground, *, radius, warp=0.25, edge=(1.0, 3.0)):
     n, device = len(foreground), foreground.device
     scale = pixel_scale(foreground)
     radii = log_uniform(n, smallest, largest, device=device) * scale
-    offset = _offsets(foreground)
+    centre = _random_pixels(foreground)
+    offset = _offsets(centre, *foreground.shape[-2:])
     frame = _own_axes(offset, radii)
     noise = smooth_noise(frame, 1)
     distance = frame.square().sum(-1).sqrt()[:, None] * (warp * noise).exp()
     rim = torch.minimum(uniform(n, *edge, device=device) * scale, radii)
     mask = (0.5 + (1 - distance) * (radii / rim)[:, None, None, None]).clamp(0, 1)
-    return Shapes(mask * foreground, frame, distance, offset)
+    return Shapes(mask * foreground, frame, distance, offset, centre)
 
 
 def pixel_scale(images):
@@ -105,13 +109,16 @@ def log_uniform(n, low, high, *, device):
     return torch.exp(uniform(n, math.log(low), math.log(high), device=device))
 
 
-def _offsets(foreground):
-    """Position (x, y) of every pixel relative to a random foreground pixel, shape (n, height, width, 2)."""
-    n, _, height, width = foreground.shape
-    lots = torch.rand(n, height * width, device=foreground.device) * foreground.flatten(1)
-    centre = lots.argmax(dim=1)
-    x = torch.arange(width, device=foreground.device) - (centre % width)[:, None]
-    y = torch.arange(height, device=foreground.device) - (centre // width)[:, None]
+def _random_pixels(foreground):
+    """Index of a random foreground pixel of every slice, shape (n,)."""
+    lots = torch.rand(len(foreground), foreground[0].numel(), device=foreground.device)
+    return (lots * foreground.flatten(1)).argmax(dim=1)
+
+
+def _offsets(centre, height, width):
+    """Position (x, y) of every pixel relative to the centre, shape (n, height, width, 2)."""
+    x = torch.arange(width, device=centre.device) - (centre % width)[:, None]
+    y = torch.arange(height, device=centre.device) - (centre // width)[:, None]
     return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1).float()
 
 

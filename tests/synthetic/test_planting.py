@@ -14,13 +14,22 @@ from skad.synthetic import (
     Deformations,
     ForeignPatches,
     InSomeContrasts,
+    Lesions,
     LostStructure,
     plant_families,
 )
 from skad.synthetic.shapes import draw_shapes
 
 SMALL = Blobs(radius=(1.0, 4.0), n_lesions=(1, 8))
-FAMILIES = [Blobs(), SMALL, ForeignPatches(), Deformations(), LostStructure(), InSomeContrasts(Blobs())]
+FAMILIES = [
+    Blobs(),
+    SMALL,
+    ForeignPatches(),
+    Deformations(),
+    LostStructure(),
+    InSomeContrasts(Blobs()),
+    Lesions(),
+]
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: repr(family))
 
 

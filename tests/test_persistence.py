@@ -21,7 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from skad.base import takes_pairs
 from skad.persistence import LoadError, load, save, written_whole
 from skad.utils.estimator_checks.data import IMAGE_SIZE, as_pairs, make_check_images
-from tests.estimators import ESTIMATORS, IMAGE_SIZES
+
+from .estimators import ESTIMATORS, IMAGE_SIZES
 
 
 class Holder(BaseEstimator):

@@ -1,0 +1,184 @@
+"""What is inside a planted lesion: intensities, structure, texture, rim."""
+
+from numbers import Real
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+from skad.synthetic.shapes import smooth_noise, uniform
+
+_SHARE = [Interval(Real, 0, 1, closed="both")]
+_LEVELS = 6  # of the tissue, in lesions whose shift depends on it
+_SOFTNESS = 8.0  # of the border between core and rim, per radius
+
+
+class Appearance(BaseEstimator):
+    """The local mean, a fraction of the tissue's own structure, a shift per contrast, and texture.
+
+    Amounts are in standard deviations of a contrast over the foreground of the slice.
+
+    Parameters
+    ----------
+    shift : (float, float), default=(0.4, 3.0)
+        Size of the largest shift among the contrasts; the others are smaller, each of either sign.
+    signs : None or sequence of {-1, 0, 1}, default=None
+        Per contrast: lesions are darker, of either sign, or brighter. None is either sign in every contrast.
+        A prior that holds helps a lot on lesions that obey it, and costs those that do not: they are no
+        longer looked for.
+    sign_share : float, default=0.8
+        Share of the lesions that obey `signs`; the others have either sign.
+    structure : (float, float), default=(0.2, 1.0)
+        Fraction of the tissue's own structure that is left.
+    texture : float, default=0.4
+        Largest standard deviation of the texture, which is smooth noise common to the contrasts.
+    rim : float, default=0.15
+        Share of the lesions whose core has another shift than their rim: the rim's, times a number between
+        -1 and 1.
+    quantized : float, default=0.2
+        Share of the lesions whose shift depends on the tissue: it is drawn for each of 6 levels of intensity
+        (DISYRE).
+    foreign : float, default=0.2
+        Share of the lesions that carry the fine structure of another slice of the batch.
+
+    References
+    ----------
+    Naval Marimont et al., ISBI 2024 (DISYRE): shifts by level of intensity. Tan et al. 2020: foreign tissue.
+    """
+
+    _parameter_constraints = {
+        "shift": [tuple, list],
+        "signs": [tuple, list, None],
+        "sign_share": _SHARE,
+        "structure": [tuple, list],
+        "texture": [Interval(Real, 0, None, closed="left")],
+        "rim": _SHARE,
+        "quantized": _SHARE,
+        "foreign": _SHARE,
+    }
+
+    def __init__(
+        self,
+        *,
+        shift=(0.4, 3.0),
+        signs=None,
+        sign_share=0.8,
+        structure=(0.2, 1.0),
+        texture=0.4,
+        rim=0.15,
+        quantized=0.2,
+        foreign=0.2,
+    ):
+        self.shift = shift
+        self.signs = signs
+        self.sign_share = sign_share
+        self.structure = structure
+        self.texture = texture
+        self.rim = rim
+        self.quantized = quantized
+        self.foreign = foreign
+
+    def draw(self, images, smooth, spread, *, rows, mask, shapes, source):
+        """Intensities of every lesion.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_contrasts, height, width)
+            Normal slices.
+        smooth : Tensor of the shape of images
+            The same, smoothed.
+        spread : Tensor of shape (n, n_contrasts, 1, 1)
+            Standard deviation of each contrast over the foreground.
+        rows : int64 Tensor of shape (n_lesions,)
+            Slice of each lesion.
+        mask : Tensor of shape (n_lesions, 1, height, width)
+        shapes : Shapes
+            Ellipses of the lesions.
+        source : int64 CPU Tensor of shape (n_lesions,)
+            The lesion whose draws each lesion takes over; itself where it has its own.
+
+        Returns
+        -------
+        Tensor of shape (n_lesions, n_contrasts, height, width)
+        """
+        self._check_signs(images.shape[1])
+        m, device = len(rows), images.device
+        source_on = source.to(device)
+        own = images[rows]
+        mean = (own * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)
+        structure = uniform(m, *self.structure, device=device)[source_on][:, None, None, None]
+        content = mean + structure * (own - mean)
+        shift = self._shifts((m, images.shape[1]), device)[source_on][:, :, None, None]
+        shift = self._by_level(shift, (smooth / spread)[rows], self._some(self.quantized, source))
+        shift = self._with_core(shift, shapes, self._some(self.rim, source))
+        grain = uniform((m, images.shape[1]), -self.texture, self.texture, device=device)[source_on]
+        content = content + (shift + grain[:, :, None, None] * smooth_noise(shapes.frame, 1)) * spread[rows]
+        foreign = self._some(self.foreign, source)
+        if len(foreign):
+            foreign = foreign.to(device)
+            content[foreign] += _foreign_detail(images - smooth, rows[foreign])
+        return content
+
+    def _check_signs(self, n_contrasts):
+        if self.signs is None:
+            return
+        if len(self.signs) != n_contrasts or not set(self.signs) <= {-1, 0, 1}:
+            raise ValueError(
+                f"signs should be -1, 0 or 1 for each of the {n_contrasts} contrasts, got {self.signs}."
+            )
+
+    def _some(self, share, source):
+        """Lesions drawn with a probability, those that look alike together; int64 CPU Tensor."""
+        return torch.nonzero((torch.rand(len(source)) < share)[source]).flatten()
+
+    def _shifts(self, shape, device):
+        direction = uniform(shape, -1.0, 1.0, device=device)
+        direction = direction / direction.abs().amax(dim=1, keepdim=True)
+        return self._obey(direction) * uniform(shape[0], *self.shift, device=device)[:, None]
+
+    def _obey(self, direction):
+        """The sign asked for, in the share of the lesions (first axis) that have it."""
+        if self.signs is None:
+            return direction
+        signs = torch.as_tensor(self.signs, dtype=direction.dtype, device=direction.device)
+        free = torch.rand(len(direction), 1, device=direction.device) >= self.sign_share
+        return torch.where(free | (signs == 0), direction, signs * direction.abs())
+
+    def _by_level(self, shift, tissue, lesions):
+        """Another fraction of the shift at every level of the tissue in one contrast, for some lesions."""
+        shift = shift.expand(-1, -1, *tissue.shape[2:])
+        if not len(lesions):
+            return shift
+        lesions = lesions.to(shift.device)
+        some = tissue[lesions]
+        guide = some[
+            torch.arange(len(some), device=some.device),
+            torch.randint(some.shape[1], (len(some),), device=some.device),
+        ]
+        center = guide.flatten(1).mean(1)[:, None, None]
+        level = ((guide - center) * 1.5 + _LEVELS / 2).long().clamp(0, _LEVELS - 1)
+        factor = uniform((len(some), _LEVELS), 0.0, 1.0, device=some.device)
+        factor = factor / factor.amax(1, keepdim=True)
+        shift = shift.clone()
+        shift[lesions] *= factor.gather(1, level.flatten(1)).view(len(some), 1, *level.shape[1:])
+        return shift
+
+    def _with_core(self, shift, shapes, lesions):
+        """Another shift inside a fraction of the radius, for some lesions."""
+        if not len(lesions):
+            return shift
+        lesions = lesions.to(shift.device)
+        radius, factor = (
+            uniform((len(lesions), 1, 1, 1), low, high, device=shift.device)
+            for low, high in ((0.3, 0.8), (-1.0, 1.0))
+        )
+        core = (0.5 + _SOFTNESS * (radius - shapes.distance[lesions])).clamp(0, 1)
+        shift = shift.clone()
+        shift[lesions] = shift[lesions] * (1 + core * (factor - 1))
+        return shift
+
+
+def _foreign_detail(detail, rows):
+    """Fine structure of the next slice of the batch, moved by up to an eighth of the image."""
+    down, right = (int(torch.randint(-size // 8, size // 8 + 1, ())) for size in detail.shape[-2:])
+    return detail.roll((-1, down, right), (0, 2, 3))[rows]

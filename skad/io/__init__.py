@@ -6,7 +6,7 @@ from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skad.io.compact import compact_nifti
-    from skad.io.errors import VolumeReadError, VolumeWriteError
+    from skad.io.errors import GeometryWarning, VolumeReadError, VolumeWriteError
     from skad.io.orientation import axes_towards
     from skad.io.reading import read_volume
     from skad.io.volume import Volume
@@ -15,6 +15,7 @@ else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
+    "GeometryWarning",
     "Volume",
     "VolumeReadError",
     "VolumeWriteError",

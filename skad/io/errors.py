@@ -7,3 +7,7 @@ class VolumeReadError(ValueError):
 
 class VolumeWriteError(ValueError):
     """A map cannot be written; the message is one sentence that names the path and the remedy."""
+
+
+class GeometryWarning(UserWarning):
+    """A header leaves the place of an image in doubt; the message says what was taken and by how many mm."""

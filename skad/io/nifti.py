@@ -1,23 +1,18 @@
 """One NIfTI file: its header, checked at once, and its voxels, read when asked for."""
 
-import gzip
+import math
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nibabel
 import numpy as np
+from nibabel.volumeutils import apply_read_scaling
 
+from skad.io.content import read_head, read_part
 from skad.io.errors import VolumeReadError
+from skad.io.header import HEAD_BYTES, MAX_VOXELS, parse_header, short
 
-# Everything a viewer needs to place a voxel. The rest of a header (display window, data type, scaling, free
-# text, extensions with patient data) describes the input's intensities and must not travel to a map.
-GEOMETRY_FIELDS = (
-    "sizeof_hdr pixdim xyzt_units qform_code sform_code quatern_b quatern_c quatern_d "
-    "qoffset_x qoffset_y qoffset_z srow_x srow_y srow_z"
-).split()
-
-UNREADABLE = (OSError, EOFError, zlib.error, ValueError, nibabel.filebasedimages.ImageFileError)
+UNREADABLE = (OSError, EOFError, zlib.error, ValueError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +26,19 @@ class NiftiFile:
     affine : ndarray of shape (4, 4)
         Voxel indices to mm.
     header : dict
-        Header fields that place the voxels in space, see `GEOMETRY_FIELDS`.
+        Header fields that place the voxels in space, see `skad.io.header.GEOMETRY_FIELDS`.
+    forms : dict of str to ndarray of shape (4, 4)
+        Affines that the header states: "sform", "qform", both or none.
+    notes : tuple of str
+        What was mended in the header.
     """
 
     path: Path
     shape: tuple
     affine: np.ndarray
     header: dict = field(repr=False)
+    forms: dict = field(repr=False, default_factory=dict)
+    notes: tuple = field(repr=False, default=())
 
     @property
     def where(self):
@@ -46,37 +47,43 @@ class NiftiFile:
 
     def load(self):
         """Voxels as stored (integers stay integers unless the header scales them), shape `shape`."""
+        head_at, voxels_at = _files(self.path)
+        head = _head(head_at, self.path)
+        header = parse_header(head, self.path, max_voxels=math.prod(self.shape))
+        if header.shape != self.shape:
+            raise VolumeReadError(f"{self.path} changed while it was in use: load the folder again.")
+        n_bytes = math.prod(header.shape) * header.dtype.itemsize
         try:
-            voxels = np.asanyarray(self._image().dataobj)
+            content = read_part(head_at if header.single else voxels_at, header.offset, n_bytes)
         except UNREADABLE as error:
             raise VolumeReadError(
-                f"{self.path} is damaged and its voxels cannot be read ({_short(error)}): "
+                f"{self.path} is damaged and its voxels cannot be read ({short(error)}): "
                 "copy or convert it again."
             ) from error
-        if voxels.size != np.prod(self.shape):
-            raise VolumeReadError(f"{self.path} changed while it was in use: load the folder again.")
-        return voxels.reshape(self.shape)
-
-    def _image(self):
-        image = nibabel.load(self.path, mmap=False)
-        if self.path.name.lower().endswith(".nii.gz"):
-            # nibabel stops at the last voxel, before the checksum that tells damaged files
-            return type(image).from_bytes(gzip.decompress(self.path.read_bytes()))
-        return image
+        except MemoryError as error:
+            raise VolumeReadError(
+                f"{self.path} has voxels of {n_bytes / 2**30:.1f} GiB, which do not fit into the memory: "
+                "resample it, or use a larger machine."
+            ) from error
+        voxels = np.frombuffer(content, header.dtype).reshape(header.shape, order="F")
+        with np.errstate(all="ignore"):  # what is not finite is found where it matters
+            return voxels if header.scaling is None else apply_read_scaling(voxels, *header.scaling)
 
     def covered(self):
         """Voxels that hold a measurement: all of them."""
         return np.True_
 
 
-def open_nifti(path):
+def open_nifti(path, max_voxels=MAX_VOXELS):
     """Check the header of a NIfTI file without reading its voxels.
 
     Parameters
     ----------
     path : str or path-like
         A .nii or .nii.gz file (or an .hdr/.img pair) with one 3-D image; trailing axes of length 1 are
-        dropped.
+        dropped. Whether it is compressed is told by its first bytes.
+    max_voxels : int, default=2**29
+        An image whose header promises more is refused.
 
     Returns
     -------
@@ -85,52 +92,36 @@ def open_nifti(path):
     Raises
     ------
     VolumeReadError
-        Missing file, not NIfTI, not 3-D, voxels that are not real numbers, or an affine that places no voxel.
+        Missing file, not NIfTI, not 3-D, too large, voxels that are not real numbers, or an affine that
+        places no voxel.
     """
     path = Path(path)
     if not path.is_file():
-        raise VolumeReadError(f"{path} does not exist: check the path.")
+        raise VolumeReadError(
+            f"{path} is a link to a file that does not exist: fetch it, for example with `datalad get`."
+            if path.is_symlink()
+            else f"{path} does not exist: check the path."
+        )
+    header = parse_header(_head(_files(path)[0], path), path, max_voxels)
+    return NiftiFile(path, header.shape, header.affine, header.fields, header.forms, header.notes)
+
+
+def _head(head_at, path):
     try:
-        image = nibabel.load(path)
+        return read_head(head_at, HEAD_BYTES)
     except UNREADABLE as error:
         raise VolumeReadError(
-            f"{path} is not a readable NIfTI file ({_short(error)}): "
+            f"{path} is not a readable NIfTI file ({short(error)}): "
             "convert it to .nii.gz, for example with dcm2niix."
         ) from error
-    if not isinstance(image, nibabel.Nifti1Pair):
-        raise VolumeReadError(f"{path} is {type(image).__name__}, not NIfTI: convert it to .nii.gz.")
-    shape = _three_axes(image.shape, path)
-    _check_numbers(image.get_data_dtype(), path)
-    affine = _invertible(image.affine, path)
-    return NiftiFile(path, shape, affine, {name: np.array(image.header[name]) for name in GEOMETRY_FIELDS})
 
 
-def _three_axes(shape, path):
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) != 3 or 0 in shape:
-        raise VolumeReadError(
-            f"{path} should hold one 3-D image, but its shape is {shape}: "
-            "extract the volume you want, for example with nilearn.image.index_img."
-        )
-    return tuple(int(n) for n in shape)
-
-
-def _check_numbers(dtype, path):
-    if dtype.kind not in "biuf":
-        raise VolumeReadError(
-            f"{path} should hold real numbers, but its voxels are {dtype}: convert it first."
-        )
-
-
-def _invertible(affine, path):
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise VolumeReadError(
-            f"{path} has an affine that is not finite and invertible: "
-            "repair its qform or sform, or convert it again."
-        )
-    return affine
-
-
-def _short(error):
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+def _files(path):
+    """Where the header of a file is and, of a pair, where the voxels are."""
+    for head, voxels in ((".hdr", ".img"), (".HDR", ".IMG")):
+        for packed in ("", ".gz"):
+            for ending in (head + packed, voxels + packed):
+                if path.name.endswith(ending):
+                    stem = path.name.removesuffix(ending)
+                    return path.with_name(stem + head + packed), path.with_name(stem + voxels + packed)
+    return path, path

@@ -1,12 +1,14 @@
 """Files of one subject to a `Volume`."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skad.io.errors import VolumeReadError
+from skad.io.errors import GeometryWarning, VolumeReadError
+from skad.io.header import MAX_VOXELS
 from skad.io.nifti import open_nifti
-from skad.io.regrid import SMALLEST_OVERLAP, onto, overlap, same_affine, same_grid
+from skad.io.placing import check_forms, place
 from skad.io.sources import Missing
 from skad.io.volume import Volume
 from skad.utils.typing import PathLike
@@ -19,12 +21,14 @@ def read_volume(
     labels: PathLike | None = None,
     mask: PathLike | None = None,
     info: Mapping[str, Any] | None = None,
+    max_voxels: int = MAX_VOXELS,
 ) -> Volume:
     """Open the NIfTI files of one subject; headers are checked now, voxels when they are accessed.
 
     The first file that exists gives the grid. Images on other grids are brought onto it by their affines:
-    contrasts with cubic splines, labels and mask by nearest neighbour. We assume that the images are
-    co-registered.
+    contrasts with cubic splines, labels and mask by nearest neighbor. We assume that the images are
+    co-registered. Affines come from the sform, else from the qform; a labels or mask file of the first
+    file's shape is taken voxel by voxel where any of their forms agree.
 
     Parameters
     ----------
@@ -34,7 +38,10 @@ def read_volume(
         None takes the first file's name up to the first underscore.
     labels, mask : path-like, default=None
     info : dict, default=None
-        Joined with `paths`, the files by name, in the volume's `info`.
+        Joined with `paths`, the files by name, and `notes`, what was assumed about their place, in the
+        volume's `info`.
+    max_voxels : int, default=2**29
+        A file whose header promises more is refused before anything is allocated.
 
     Returns
     -------
@@ -43,43 +50,49 @@ def read_volume(
     Raises
     ------
     VolumeReadError
-        One sentence that names the file, or both files when fields of view or shapes disagree.
+        One sentence that names the file, or both files when fields of view or shapes disagree, or when a
+        header without qform and sform would make the place of one of them a guess.
+
+    Warns
+    -----
+    GeometryWarning
+        Once per subject: a qform that differs from the sform, no form at all, an image on another grid, each
+        with the distance in mm.
     """
-    images = {name: open_nifti(path) for name, path in paths.items() if path is not None}
+    images = {name: open_nifti(path, max_voxels) for name, path in paths.items() if path is not None}
     if not images:
         raise VolumeReadError(
             f"Subject {subject!r} has no image file: give the path of at least one contrast."
         )
     first = next(iter(images.values()))
-    contrasts = {
-        name: _on_grid(first, images[name], order=3) if name in images else Missing(first.shape, str(name))
-        for name in paths
-    }
+    subject = Path(first.path).name.split("_")[0].split(".")[0] if subject is None else subject
     extras = {
-        name: open_nifti(path) for name, path in (("labels", labels), ("mask", mask)) if path is not None
+        name: open_nifti(path, max_voxels)
+        for name, path in (("labels", labels), ("mask", mask))
+        if path is not None
     }
+    sources, notes = _place_all(first, images, extras)
+    if notes:
+        warnings.warn(f"Subject {subject!r}: {'; '.join(notes)}.", GeometryWarning, stacklevel=2)
     files = {name: str(image.path) for name, image in (images | extras).items()}
     return Volume(
-        contrasts,
+        {name: sources.get(name, Missing(first.shape, str(name))) for name in paths},
         first.affine,
-        subject=Path(first.path).name.split("_")[0].split(".")[0] if subject is None else subject,
+        subject=subject,
         header=first.header,
-        info={**(info or {}), "paths": files},
-        **{name: _on_grid(first, image, order=0) for name, image in extras.items()},
+        info={**(info or {}), "paths": files, **({"notes": notes} if notes else {})},
+        **{name: sources[name] for name in extras},
     )
 
 
-def _on_grid(first, image, order):
-    if same_grid(first, image):
-        return image
-    if same_affine(first, image):
-        raise VolumeReadError(
-            f"{first.path} and {image.path} have the same affine but shapes {first.shape} and {image.shape}: "
-            "one header is wrong or was copied, resample one onto the other."
-        )
-    if overlap(first, image) < SMALLEST_OVERLAP:
-        raise VolumeReadError(
-            f"{first.path} and {image.path} show different places (less than {SMALLEST_OVERLAP:.0%} of the "
-            "smaller field of view is shared): check their affines, or co-register them."
-        )
-    return onto(first, image, order)
+def _place_all(first, images, extras):
+    """Every file as a source on the first one's grid, and what was assumed about its place."""
+    files = images | extras
+    notes = [
+        note for image in {each.path: each for each in files.values()}.values() for note in check_forms(image)
+    ]
+    sources = {}
+    for name, image in files.items():
+        sources[name], assumed = place(first, image, kind=name if name in extras else "image")
+        notes += assumed
+    return sources, list(dict.fromkeys(notes))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skad.io.errors import VolumeReadError
+from skad.io.labels import whole_numbers
 from skad.io.sources import InMemory
 from skad.utils.typing import BoolArray, IntArray
 
@@ -126,7 +127,7 @@ class Volume:
     @property
     def labels(self) -> IntArray | None:
         """Abnormality classes, int32 of shape (nx, ny, nz), or None."""
-        return None if self._labels is None else _classes(self._labels)
+        return None if self._labels is None else whole_numbers(self._labels.load(), self._labels.where)
 
     @property
     def mask(self) -> BoolArray | None:
@@ -160,7 +161,8 @@ class Contrasts(Mapping):
         if name not in self.sources:
             raise KeyError(f"no contrast {name!r}; there are {', '.join(self.sources)}")
         source = self.sources[name]
-        voxels = np.asarray(source.load(), dtype=np.float32)
+        with np.errstate(over="ignore"):  # beyond float32: an infinity, which the next line finds
+            voxels = np.asarray(source.load(), dtype=np.float32)
         _check_finite(voxels, source, self._mask)
         return voxels
 
@@ -190,14 +192,3 @@ def _check_finite(voxels, source, mask):
             f"{source.where} has {int(bad.sum())} NaN or infinite voxels {place}: "
             "give a mask that leaves them out, or repair the file."
         )
-
-
-def _classes(source):
-    values = np.nan_to_num(source.load(), nan=0.0, posinf=-1.0, neginf=-1.0)
-    classes = values.astype(np.int32)
-    if (classes != values).any() or not (classes.min() >= 0 and classes.max() < 2**15):
-        raise VolumeReadError(
-            f"{source.where} should hold whole numbers from 0 (normal) to 32767: it is not a label image, "
-            "give the segmentation or none."
-        )
-    return classes

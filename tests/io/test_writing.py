@@ -30,6 +30,7 @@ def source(tmp_path, qform_code, sform_code, dtype=np.int16, kind=nibabel.Nifti1
     return tmp_path / "sub-1_T1w.nii.gz"
 
 
+@pytest.mark.filterwarnings("ignore:.*neither a qform nor an sform:skad.io.GeometryWarning")
 @pytest.mark.parametrize("codes", [(0, 0), (1, 0), (0, 2), (1, 1), (3, 4)])
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 def test_a_written_map_has_exactly_the_geometry_of_its_input(tmp_path, codes, kind):

@@ -10,9 +10,10 @@ from sklearn.metrics import mutual_info_score
 from skad.datasets import load_bids
 from skad.preparation import CoRegister
 
-pytestmark = pytest.mark.skipif(
-    find_spec("SimpleITK") is None, reason="needs SimpleITK: pip install 'skad[prepare]'"
-)
+pytestmark = [
+    pytest.mark.skipif(find_spec("SimpleITK") is None, reason="needs SimpleITK: pip install 'skad[prepare]'"),
+    pytest.mark.filterwarnings("ignore:.*lies on another grid:skad.io.GeometryWarning"),
+]
 CONTRASTS = ("T2w", "FLAIR")  # the two smallest; benchmarks/coregistration.py looks at all four
 
 

@@ -12,6 +12,7 @@ from scipy.special import expit
 from skad.io import Volume, read_volume
 from skad.preparation import BiasCorrect, BrainExtract, CoRegister
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*lies on another grid:skad.io.GeometryWarning")
 needs_simpleitk = pytest.mark.skipif(
     find_spec("SimpleITK") is None,
     reason="needs SimpleITK: pip install 'skad[prepare]'",

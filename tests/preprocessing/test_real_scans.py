@@ -5,6 +5,7 @@ import pytest
 from skad.datasets import load, load_bids
 from skad.preprocessing import VolumePreprocessor
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*lies on another grid:skad.io.GeometryWarning")
 GLIOMA = ("T1w", "FLAIR", "ce-gadolinium_T1w")
 
 

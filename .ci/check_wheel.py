@@ -9,6 +9,7 @@ PACKAGE_DATA = {
     "skad/py.typed",
     "skad/report/niivue/LICENSE.txt",
     "skad/report/niivue/niivue.umd.js.gz",
+    "skad/report/templates/preparation.html",
     "skad/report/templates/report.css",
     "skad/report/templates/report.html",
     "skad/report/templates/viewer.js",

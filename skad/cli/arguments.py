@@ -5,6 +5,7 @@ Names of methods, sizes and lesion families are repeated here; a test compares t
 
 METHODS = ("adm", "introvae", "planted")  # skad.cli.methods
 SYSTEMS, SIZES = ("adm", "introvae"), ("small", "tiny")  # skad.cli.demo
+BRAINS = ("deepbet", "template")  # skad.preparation.brain
 FAMILIES = (
     "foreign_patches",
     "blobs",
@@ -192,3 +193,33 @@ def demo(parser):
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
     parser.add_argument("--jobs", type=int, help="subjects at the same time; default: 1")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier demonstration")
+
+
+def prepare(parser):
+    """Declare what ``skad prepare`` takes."""
+    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout, as they come")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the prepared scans go")
+    parser.add_argument("--contrasts", nargs="+", metavar="NAME", help="default: those all subjects have")
+    parser.add_argument(
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+    )
+    parser.add_argument("--to", metavar="NAME", help="the contrast that stays in place; default: the first")
+    parser.add_argument(
+        "--brain",
+        default="deepbet",
+        choices=BRAINS,
+        help="how brains are found; default: deepbet; masks of the scans are kept",
+    )
+    parser.add_argument("--masks", metavar="PATTERN", help="your masks, as hd-bet/{subject}_T1w_bet.nii.gz")
+    parser.add_argument("--mni", type=float, metavar="MM", help="move patients to MNI space, voxels of MM mm")
+    parser.add_argument("--no-bias", action="store_false", dest="bias", help="do not correct bias fields")
+    parser.add_argument("--jobs", type=int, help="subjects at the same time; default: 1")
+    parser.add_argument("--resume", action="store_true", help="keep the subjects that are complete")
+    parser.add_argument("--overwrite", action="store_true", help="replace the subjects that are there")
+
+
+def restore(parser):
+    """Declare what ``skad restore`` takes."""
+    parser.add_argument("maps", help="a folder of `skad score` on prepared scans")
+    parser.add_argument("prepared", help="the folder of `skad prepare`")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the maps go")

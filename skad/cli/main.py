@@ -21,6 +21,8 @@ COMMANDS = {
     "score": (arguments.score, "write the anomaly map of every subject of a folder"),
     "evaluate": (arguments.evaluate, "compare maps with lesion labels"),
     "report": (arguments.report, "show maps, tables and warnings in one HTML file"),
+    "prepare": (arguments.prepare, "co-register scans, extract brains, correct bias fields"),
+    "restore": (arguments.restore, "put maps of prepared scans onto the original scans"),
     "benchmark": (arguments.benchmark, "compare the methods of a study, with what they cost"),
     "demo": (arguments.demo, "do all of it on simulated brains"),
 }
@@ -35,6 +37,8 @@ EXAMPLES = {
     "score": ("skad score calibrated.skad patients/ --out patients/derivatives/skad",),
     "evaluate": ("skad evaluate maps/ patients/",),
     "report": ("skad report maps/ --scans patients/ --out report.html",),
+    "prepare": ("skad prepare scans/ --out prepared/", "skad prepare scans/ --out prepared/ --mni 1"),
+    "restore": ("skad restore maps/ prepared/ --out native/",),
     "benchmark": ("skad benchmark benchmarks/studies/phantom.toml --jobs 2",),
     "demo": ("skad demo --size tiny --out demo/",),
 }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skad.plotting.mixture import plot_mixture
     from skad.plotting.montage import plot_slices, plot_volume
     from skad.plotting.precision_recall import plot_precision_recall
+    from skad.plotting.preparation import plot_preparation
     from skad.plotting.roc import plot_roc
     from skad.plotting.training import plot_training
 else:  # imported at first use
@@ -23,6 +24,7 @@ __all__ = [
     "plot_lesion_sizes",
     "plot_mixture",
     "plot_precision_recall",
+    "plot_preparation",
     "plot_roc",
     "plot_slices",
     "plot_training",

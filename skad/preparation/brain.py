@@ -1,33 +1,21 @@
-"""Where the brain is: a template laid over the head, or a mask that the user has."""
+"""Where the brain is: found by a network or a template, or given by the user."""
 
+import warnings
 from dataclasses import replace
-from functools import lru_cache
 from os import PathLike
-from typing import NamedTuple
 
 import numpy as np
-from nilearn import datasets
-from nilearn.image import get_data
-from scipy import ndimage
+from sklearn.utils._param_validation import StrOptions
 
-from skad.io import VolumeReadError
+from skad.io import VolumeReadError, to_image
 from skad.io.nifti import open_nifti
 from skad.io.sources import InMemory
-from skad.preparation.itk import centre_of, find_motion, load_simpleitk
+from skad.preparation.plausibility import mask_warnings
 from skad.preparation.sources import Original
 from skad.preparation.step import VolumeStep, changed, contrast_of
+from skad.preparation.template import template_mask
 
-RIM = 8.0  # mm around the template's brain that still count: the dark gap to the skull tells its edge (we)
-TEMPLATE_VOXEL = 2  # mm
-# Where a search may begin: the centre of a head lies below that of its brain, the more neck was scanned (we).
-STARTS = tuple((0.0, y, z) for y in (-10.0, 10.0) for z in (-10.0, 10.0, 30.0, 50.0))
-
-
-class Grid(NamedTuple):
-    """Voxels and where they are."""
-
-    shape: tuple
-    affine: np.ndarray
+T1W = "T1w"  # what both methods were made for
 
 
 class BrainExtract(VolumeStep):
@@ -36,22 +24,33 @@ class BrainExtract(VolumeStep):
     Parameters
     ----------
     contrast : str, default=None
-        The contrast that is compared with the template, or that the user's masks were drawn on. None is the
-        volume's first; T1-weighted ones are closest to the template.
+        The contrast in which the brain is looked for, or that the user's masks were drawn on. None is
+        "T1w" where the volume has it, or else its first contrast.
+    method : {"deepbet", "template"}, default="deepbet"
+        "deepbet" is the network of Fisch et al. (2024), whose weights come with its package. "template" lays
+        the MNI152 2009a template that ships with nilearn over the head with 12 degrees of freedom; it needs
+        no network, and fails more often.
     masks : path-like, default=None
-        Masks the user has, from HD-BET or SynthStrip for example, with ``{subject}`` where the subject's name
-        goes: "masks/{subject}.nii.gz". A mask lies on the file of `contrast` and moves with it. None lays the
-        MNI152 2009a template that ships with nilearn over the head with 12 degrees of freedom.
+        Masks of your own, from HD-BET or SynthStrip for example, with ``{subject}`` where the subject's name
+        goes: "masks/{subject}.nii.gz". A mask lies on the file of `contrast` and moves with it.
+    replace : bool, default=False
+        Whether to look for the brain of a volume that has a mask already. By default its mask stays.
 
     Notes
     -----
-    The template was seen to find simulated heads and to miss a real one (5.5 mm slices, head tilted): look
-    at its masks, or give those of HD-BET or SynthStrip.
+    A mask of an implausible volume or place adds a sentence to the volume's ``info["warnings"]``
+    (:func:`skad.preparation.mask_warnings`), whoever made it.
 
     References
     ----------
-    Fonov, Evans, McKinstry, Almli, Collins (2009). Unbiased nonlinear average age-appropriate brain
-    templates from birth to adulthood. NeuroImage 47.
+    Fisch et al. (2024). deepbet: Fast brain extraction of T1-weighted MRI using convolutional neural
+    networks. Computers in Biology and Medicine 179. Fonov et al. (2009). Unbiased nonlinear average
+    age-appropriate brain templates from birth to adulthood. NeuroImage 47.
+
+    See Also
+    --------
+    CoRegister : Comes before, so that one mask serves all contrasts.
+    BiasCorrect : Comes after, and looks at the brain alone.
 
     Examples
     --------
@@ -61,18 +60,40 @@ class BrainExtract(VolumeStep):
     >>> BrainExtract("T1w", masks="hd-bet/{subject}_T1w_bet.nii.gz").fit_transform(volumes)  # doctest: +SKIP
     """
 
-    _parameter_constraints = {"contrast": [str, None], "masks": [str, PathLike, None]}
+    _parameter_constraints = {
+        "contrast": [str, None],
+        "method": [StrOptions({"deepbet", "template"})],
+        "masks": [str, PathLike, None],
+        "replace": ["boolean"],
+    }
 
-    def __init__(self, contrast=None, *, masks=None):
+    def __init__(self, contrast=None, *, method="deepbet", masks=None, replace=False):
         self.contrast = contrast
+        self.method = method
         self.masks = masks
+        self.replace = replace
 
     def _prepare(self, volume):
-        name = next(iter(volume.contrasts)) if self.contrast is None else self.contrast
+        name = self._contrast_of(volume)
         voxels = contrast_of(volume, name)
-        if self.masks is None:
-            return changed(volume, mask=template_mask(voxels, volume.affine))
-        return changed(volume, mask=self._given(volume, name))
+        mask = self._mask(volume, name, voxels)
+        found = changed(volume, mask=mask)
+        doubts = mask_warnings(found.mask, voxels, volume.affine)
+        return changed(found, warnings=[*volume.info.get("warnings", ()), *doubts])
+
+    def _contrast_of(self, volume):
+        if self.contrast is not None:
+            return self.contrast
+        return T1W if T1W in volume.contrasts else next(iter(volume.contrasts))
+
+    def _mask(self, volume, name, voxels):
+        if self.masks is not None:
+            return self._given(volume, name)
+        if volume.has_mask and not self.replace:
+            return None
+        if self.method == "template":
+            return template_mask(voxels, volume.affine)
+        return InMemory(deepbet_mask(voxels, volume), f"brain mask of subject {volume.subject!r}")
 
     def _given(self, volume, name):
         path = str(self.masks).replace("{subject}", volume.subject)
@@ -95,34 +116,48 @@ class BrainExtract(VolumeStep):
         return volumes
 
 
-def template_mask(voxels, affine):
-    """The template's brain mask laid over a head, as a source on the head's grid.
+def deepbet_mask(voxels, volume):
+    """The brain that deepbet's network finds, bool of the volume's shape.
 
     Parameters
     ----------
-    voxels : float array of shape (nx, ny, nz)
-        A head, with or without skull.
-    affine : array of shape (4, 4)
+    voxels : float array of the volume's shape
+        A head with skull; T1-weighted ones are what the network was trained on.
+    volume : Volume
+        Where the voxels are.
+
+    Raises
+    ------
+    ImportError
+        deepbet is not installed.
+    ValueError
+        The network finds no brain.
     """
-    load_simpleitk()
-    image, mask, placed = load_template()
-    rim = ndimage.binary_dilation(mask, iterations=round(RIM / TEMPLATE_VOXEL))
-    offset = centre_of(voxels, affine) - centre_of(mask, placed)
-    starts = [_shift(offset + shift) for shift in STARTS]
-    motion = find_motion((image, placed), (voxels, affine), motion="affine", mask=rim, starts=starts)
-    brain = Original(InMemory(mask, "the template's brain"), placed, None, np.linalg.inv(motion))
-    return brain.on(Grid(voxels.shape, affine), order=0)
+    extraction = load_deepbet()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # its weights are a TorchScript file
+            _, mask, _ = extraction(no_gpu=True).run(to_image(np.nan_to_num(voxels), volume))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"deepbet found no brain in subject {volume.subject!r} ({error}): give masks of your own."
+        ) from error
+    return np.asarray(mask.dataobj) > 0
 
 
-@lru_cache(maxsize=1)
-def load_template():
-    """The T1-weighted MNI152 2009a template without skull, its brain mask and their affine."""
-    image = datasets.load_mni152_template(resolution=TEMPLATE_VOXEL)
-    mask = datasets.load_mni152_brain_mask(resolution=TEMPLATE_VOXEL)
-    return get_data(image), get_data(mask) > 0, image.affine
+def load_deepbet():
+    """deepbet's class for brain extraction.
 
-
-def _shift(mm):
-    matrix = np.eye(4)
-    matrix[:3, 3] = mm
-    return matrix
+    Raises
+    ------
+    ImportError
+        Names the extra that brings it.
+    """
+    try:
+        from deepbet import BrainExtraction
+    except ImportError as error:
+        raise ImportError(
+            f"Brain extraction needs deepbet, which cannot be imported ({error}): "
+            "pip install 'skad[prepare]', or give masks of your own."
+        ) from error
+    return BrainExtraction

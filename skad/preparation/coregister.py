@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skad.io import Volume, to_image
+from skad.io import Volume
 from skad.io.sources import Missing
 from skad.preparation.itk import find_motion, load_simpleitk
-from skad.preparation.sources import Flattened, Original, part
+from skad.preparation.sources import Flattened, Original, part, to_originals
 from skad.preparation.step import VolumeStep, contrast_of
 
 
@@ -59,7 +59,7 @@ class CoRegister(VolumeStep):
         ----------
         maps : list of array or nibabel image
             One per volume, of its shape. Floats are interpolated linearly (NaN is background), integers and
-            bool by nearest neighbour.
+            bool by nearest neighbor.
         volumes : list of Volume
             What `transform` returned, or what later steps made of it.
 
@@ -104,20 +104,7 @@ class CoRegister(VolumeStep):
         return replace(original, motion=find_motion(fixed, moving, motion=self.motion))
 
     def _restore(self, array, volume):
-        if "originals" not in volume.info:
-            raise ValueError(
-                f"Subject {volume.subject!r} was not co-registered: give the volumes that transform returned."
-            )
-        return {
-            name: to_image(original.receive(array, volume.affine), _grid_of(original, volume))
-            for name, original in volume.info["originals"].items()
-        }
-
-
-def _grid_of(original, volume):
-    return Volume(
-        {"original": original.source}, original.affine, subject=volume.subject, header=original.header
-    )
+        return to_originals(array, volume)
 
 
 def _on_grid(volume, name, target):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from skad.io import Volume
+from skad.io import Volume, to_image
 from skad.io.regrid import Regridded, same_grid
 
 
@@ -94,10 +94,15 @@ class Original:
         """Voxel indices of a common grid to voxel indices of this image, of shape (4, 4)."""
         return np.linalg.solve(self.affine, self.motion @ affine)
 
+    def image(self, array, subject):
+        """A map on the grid of this image as a NIfTI image, for a subject."""
+        grid = Volume({"original": self.source}, self.affine, subject=subject, header=self.header)
+        return to_image(array, grid)
+
     def receive(self, array, affine):
         """A map of the common grid on the grid of this image, NaN (labels: 0) where there is none.
 
-        Floats come by linear interpolation blind to NaN, integers and bool by nearest neighbour.
+        Floats come by linear interpolation blind to NaN, integers and bool by nearest neighbor.
         """
         matrix = np.linalg.inv(self.from_grid(affine))
         array = array.astype(np.uint8) if array.dtype == bool else array
@@ -111,6 +116,36 @@ class Original:
             for values in (np.where(known, array, 0), known)
         )
         return np.divide(total, share, out=np.full(self.shape, np.nan, np.float32), where=share >= 0.5)
+
+
+def to_originals(array, volume):
+    """A map of a prepared volume on the grid of every contrast as it was scanned.
+
+    Parameters
+    ----------
+    array : array of the volume's shape
+        Floats are interpolated linearly (NaN is background), integers and bool by nearest neighbor.
+    volume : Volume
+        Of `CoRegister` or `RegisterToMNI`, or what later steps made of it.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        By contrast, without the missing ones: shape, affine and codes of its file, float32.
+
+    Raises
+    ------
+    ValueError
+        The volume was not registered.
+    """
+    if "originals" not in volume.info:
+        raise ValueError(
+            f"Subject {volume.subject!r} was not registered: give the volumes that transform returned."
+        )
+    return {
+        name: original.image(original.receive(array, volume.affine), volume.subject)
+        for name, original in volume.info["originals"].items()
+    }
 
 
 @dataclass(frozen=True, eq=False)

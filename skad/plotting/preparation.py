@@ -1,0 +1,84 @@
+"""Pictures to judge a preparation by: is the mask the brain, and do the contrasts agree?"""
+
+import numpy as np
+
+from skad.plotting.drawing import TRUTH_COLOUR, figure_or_new
+
+_N_SLICES = 4
+_SQUARES = 6  # of a checkerboard, along the longer side
+_GREYS_PERCENT = (1, 99.5)
+_PANEL_INCHES = 1.8
+
+
+def plot_preparation(images, mask, affine, *, figure=None):
+    """Axial slices: outlines of the brain mask, and checkerboards of each contrast with the first.
+
+    Parameters
+    ----------
+    images : dict of str to array of shape (nx, ny, nz)
+        The contrasts on one grid, whose last axis runs closest to the patient's head; NaN is drawn black.
+    mask : bool array of shape (nx, ny, nz)
+        The brain.
+    affine : array of shape (4, 4)
+        Voxel indices to mm.
+    figure : matplotlib.figure.Figure, default=None
+        To draw into; None makes one.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.plotting import plot_preparation
+    >>> image = np.random.default_rng(0).random((7, 8, 9))
+    >>> figure = plot_preparation({"T1w": image, "FLAIR": image}, image > 0.5, np.eye(4))
+    >>> len(figure.axes)  # 2 rows of 4 outlines and 4 checkerboards
+    16
+    """
+    greys = {name: _grey(voxels) for name, voxels in images.items()}
+    first = next(iter(greys.values()))
+    axis, slices = _through(mask, affine)
+    width = np.linalg.norm(affine[:3, :3], axis=0)
+    across = [i for i in range(3) if i != axis]
+    aspect = width[across[1]] / width[across[0]]
+    figure = figure_or_new(figure, (2 * _N_SLICES * _PANEL_INCHES, len(images) * _PANEL_INCHES))
+    axes = figure.subplots(len(images), 2 * _N_SLICES, squeeze=False)
+    for row, (name, grey) in zip(axes, greys.items(), strict=True):
+        row[0].set_ylabel(name)
+        for k, index in enumerate(slices):
+            picture, other, inside = (np.take(each, index, axis).T for each in (grey, first, mask))
+            _draw(row[k], picture, aspect)
+            if inside.any():
+                row[k].contour(inside, [0.5], colors=TRUTH_COLOUR, linewidths=0.8)
+            board = _checkerboard(picture.shape)
+            _draw(row[_N_SLICES + k], np.where(board, picture, other), aspect)
+    axes[0, 0].set_title("brain mask", loc="left", fontsize=9)
+    axes[0, _N_SLICES].set_title(f"checkerboard with {next(iter(greys))}", loc="left", fontsize=9)
+    return figure
+
+
+def _grey(voxels):
+    low, high = np.nanpercentile(voxels, _GREYS_PERCENT) if np.isfinite(voxels).any() else (0, 1)
+    return np.nan_to_num(np.clip((voxels - low) / max(high - low, 1e-12), 0, 1))
+
+
+def _through(mask, affine):
+    """The axis that runs closest to the patient's head, and slices along it that show brain."""
+    axis = int(np.argmax(np.abs(affine[2, :3]) / np.linalg.norm(affine[:3, :3], axis=0)))
+    across = tuple(i for i in range(3) if i != axis)
+    visible = np.flatnonzero(mask.any(across)) if mask.any() else np.arange(mask.shape[axis])
+    places = np.linspace(0, len(visible) - 1, _N_SLICES + 2)[1:-1].round().astype(int)
+    return axis, visible[places]
+
+
+def _checkerboard(shape):
+    side = max(1, max(shape) // _SQUARES)
+    rows, columns = (np.arange(n) // side for n in shape)
+    return (rows[:, None] + columns) % 2 == 0
+
+
+def _draw(ax, picture, aspect):
+    ax.imshow(picture, cmap="gray", origin="lower", aspect=aspect, vmin=0, vmax=1)
+    ax.set(xticks=[], yticks=[])

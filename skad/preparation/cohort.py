@@ -1,0 +1,275 @@
+"""A folder of scans as they come -> a BIDS folder of scans that agree, and maps back again."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skad.io import Volume, save_image, to_image
+from skad.io.nifti import open_nifti
+from skad.io.writing import NiftiImage
+from skad.persistence import written_whole
+from skad.plotting import plot_preparation, save_figure
+from skad.preparation.bias import BiasCorrect
+from skad.preparation.brain import BrainExtract
+from skad.preparation.coregister import CoRegister
+from skad.preparation.mni import RegisterToMNI
+from skad.preparation.sources import Original
+from skad.utils.typing import PathLike
+from skad.version import __version__
+
+RECORD = "desc-preparation.json"  # of a subject; written last, so that it says that the subject is complete
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the preparation of a subject left.
+
+    Attributes
+    ----------
+    name : str
+        Subject and, where there are several, session.
+    record : pathlib.Path
+        The JSON file with sources, motions and warnings.
+    figure : pathlib.Path
+        Outlines of the brain mask, and checkerboards of the contrasts.
+    warnings : list of str
+        What makes the result doubtful.
+    """
+
+    name: str
+    record: Path
+    figure: Path
+    warnings: list
+
+
+def make_preparation(
+    to: str,
+    *,
+    brain: str = "deepbet",
+    masks: PathLike | None = None,
+    mni: float | None = None,
+    bias: bool = True,
+) -> Pipeline:
+    """The usual steps as a pipeline: co-registration, brain mask, MNI space if wanted, bias field.
+
+    Parameters
+    ----------
+    to : str
+        The contrast that the others are moved onto.
+    brain : {"deepbet", "template"}, default="deepbet"
+        See :class:`BrainExtract`.
+    masks : path-like, default=None
+        Masks of your own, see :class:`BrainExtract`.
+    mni : float, default=None
+        Voxel size in mm of the images in MNI space; None leaves patients in their own space.
+    bias : bool, default=True
+        Whether to correct bias fields.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Volumes in, volumes out.
+
+    Examples
+    --------
+    >>> from skad.preparation import make_preparation
+    >>> [name for name, step in make_preparation("FLAIR", mni=1.0).steps]
+    ['coregister', 'brain', 'mni', 'bias']
+    """
+    steps = [("coregister", CoRegister(to)), ("brain", BrainExtract(method=brain, masks=masks))]
+    if mni is not None:
+        steps.append(("mni", RegisterToMNI(voxel_size=mni)))
+    if bias:
+        steps.append(("bias", BiasCorrect()))
+    return Pipeline(steps)
+
+
+def prepare_cohort(
+    volumes: Iterable[Volume],
+    out: PathLike,
+    steps: Pipeline,
+    *,
+    n_jobs: int | None = None,
+    resume: bool = False,
+) -> Iterator[tuple[Volume, Prepared | Exception]]:
+    """Prepare many subjects and write them as a BIDS folder; a subject that fails ends nothing.
+
+    Parameters
+    ----------
+    volumes : iterable of Volume
+        Read from files.
+    out : path-like
+        Gets ``sub-*/anat/`` with the skull-stripped contrasts, the brain mask, labels where there are any,
+        and the record that :func:`restore_map` reads; ``sub-*/figures/`` with a picture to check.
+    steps : Pipeline
+        Of :func:`make_preparation`, or your own.
+    n_jobs : int or None, default=None
+        Subjects prepared at the same time, as in scikit-learn.
+    resume : bool, default=False
+        Keep the subjects that the same steps made of the same files.
+
+    Yields
+    ------
+    volume : Volume
+    result : Prepared or Exception
+    """
+    volumes, out = list(volumes), Path(out)
+    results = Parallel(n_jobs, return_as="generator")(
+        delayed(_prepare_or_error)(volume, out, steps, resume) for volume in volumes
+    )
+    yield from zip(volumes, results, strict=True)
+
+
+def restore_map(path: PathLike, prepared: PathLike) -> dict[str, NiftiImage]:
+    """A map of a prepared subject on the grid of each of its original scans.
+
+    Parameters
+    ----------
+    path : path-like
+        A map on the grid of a prepared subject, named ``sub-*_desc-anomaly_map.nii.gz``.
+    prepared : path-like
+        The folder that :func:`prepare_cohort` wrote.
+
+    Returns
+    -------
+    dict of str to nibabel.Nifti1Image
+        By contrast: shape, affine and codes of its file, float32; NaN where the map says nothing.
+
+    Raises
+    ------
+    ValueError
+        The subject was not prepared in that folder.
+    """
+    path, prepared = Path(path), Path(prepared)
+    entities = [part for part in path.name.split("_") if part.startswith(("sub-", "ses-"))]
+    record = _record_path(prepared, entities)
+    if not record.is_file():
+        raise ValueError(f"{path} belongs to no subject of {prepared}: there is no {record}.")
+    content = json.loads(record.read_text())
+    image = open_nifti(path)
+    voxels = np.asarray(image.load())
+    return {
+        contrast: _original(each, record.parent).image(
+            _original(each, record.parent).receive(voxels, image.affine), entities[0]
+        )
+        for contrast, each in content["Contrasts"].items()
+    }
+
+
+def _original(content, folder):
+    source = open_nifti(folder / content["Source"])
+    return Original(source, source.affine, source.header, np.array(content["MotionToSource"]))
+
+
+def _prepare_or_error(volume, out, steps, resume):
+    try:
+        return _prepare(volume, out, steps, resume)
+    except Exception as error:  # one bad subject must not end a night's work, whatever is wrong with it
+        return error
+
+
+def _prepare(volume, out, steps, resume):
+    entities = _entities(volume)
+    record = _record_path(out, entities)
+    asked = _asked(volume, steps)
+    figure = record.parents[1] / "figures" / record.name.replace(".json", ".png")
+    known = json.loads(record.read_text()) if resume and record.is_file() else {}
+    if all(known.get(name) == value for name, value in asked.items()):
+        return Prepared("_".join(entities), record, figure, known["Warnings"])
+    record.unlink(missing_ok=True)  # from here on the subject is incomplete
+    (prepared,) = clone(steps).fit_transform([volume])
+    images = {name: prepared.contrasts[name] for name in prepared.contrasts}
+    _write_images(prepared, images, record, entities)
+    save_figure(plot_preparation(images, prepared.mask, prepared.affine), figure)
+    warnings = list(prepared.info.get("warnings", ()))
+    _write_json(asked | _contents(prepared, record.parent) | {"Warnings": warnings}, record)
+    return Prepared("_".join(entities), record, figure, warnings)
+
+
+def _asked(volume, steps):
+    """What a record must agree with for its subject to be complete: version, steps, content of files."""
+    paths = {name: Path(path) for name, path in volume.info["paths"].items()}
+    return {
+        "GeneratedBy": [{"Name": "skad", "Version": __version__}],
+        "Steps": {name: {k: str(v) for k, v in step.get_params().items()} for name, step in steps.steps},
+        "SHA256": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()},
+    }
+
+
+def _contents(volume, folder):
+    """By contrast the original file and where its points are."""
+    return {
+        "Contrasts": {
+            name: {
+                "Source": os.path.relpath(volume.info["paths"][name], folder),
+                "MotionToSource": original.motion.tolist(),
+            }
+            for name, original in volume.info["originals"].items()
+        }
+    }
+
+
+def _write_images(volume, images, record, entities):
+    space = [f"space-{volume.info['space']}"] if "space" in volume.info else []
+
+    def path(*rest):
+        return record.parent / ("_".join([*entities, *rest]) + ".nii.gz")
+
+    for contrast, voxels in images.items():
+        if not np.isnan(voxels).all():
+            *named, suffix = contrast.split("_")
+            stripped = np.where(volume.mask, np.nan_to_num(voxels), 0)
+            save_image(to_image(stripped, volume), path(*named, *space, suffix))
+    save_image(to_image(volume.mask, volume), path(*space, "label-brain", "mask"))
+    if volume.has_labels:
+        kind = "mask" if volume.labels.max() <= 1 else "dseg"
+        save_image(to_image(volume.labels, volume), path(*space, "label-lesion", kind))
+
+
+def describe_preparation(out: PathLike, volumes: Sequence[Volume]) -> None:
+    """Write what makes the folder a BIDS dataset: its description, and the participants' columns."""
+    out = Path(out)
+    description = {
+        "Name": "Scans prepared by skad",
+        "BIDSVersion": "1.11.1",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "skad", "Version": __version__}],
+    }
+    _write_json(description, out / "dataset_description.json")
+    known = [{k: v for k, v in volume.info.items() if isinstance(v, str)} for volume in volumes]
+    columns = ["participant_id", *dict.fromkeys(k for row in known for k in row if k != "participant_id")]
+    rows = {_entities(volume)[0]: row for volume, row in zip(volumes, known, strict=True)}
+    lines = [
+        columns,
+        *([name, *(row.get(column, "n/a") for column in columns[1:])] for name, row in rows.items()),
+    ]
+    with written_whole(out / "participants.tsv") as temporary:
+        temporary.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def _entities(volume):
+    pairs = (("sub", volume.subject), ("ses", volume.info.get("session")))
+    return [f"{key}-{_alphanumeric(text.removeprefix(f'{key}-'))}" for key, text in pairs if text]
+
+
+def _alphanumeric(text):
+    return re.sub("[^0-9A-Za-z]", "", text)
+
+
+def _record_path(out, entities):
+    return Path(out, *entities, "anat", "_".join([*entities, RECORD]))
+
+
+def _write_json(content: dict[str, Any], path):
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,42 @@
+"""The quality page of a prepared cohort: every subject's picture, the doubtful ones first."""
+
+import os
+from pathlib import Path
+
+import jinja2
+
+from skad.persistence import written_whole
+
+
+def write_preparation_page(subjects, path, *, failed=None):
+    """Write the page that shows what `skad prepare` made, for a look before anything is scored.
+
+    Parameters
+    ----------
+    subjects : list of skad.preparation.Prepared
+        Pictures are linked, relative to the page.
+    path : path-like
+        The page, for example ``prepared/quality.html``.
+    failed : dict of str to str, default=None
+        Subjects that could not be prepared, and why.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("skad.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    ordered = sorted(subjects, key=lambda each: (not each.warnings, each.name))
+    rows = [
+        {
+            "name": each.name,
+            "warnings": each.warnings,
+            "figure": Path(os.path.relpath(each.figure, Path(path).parent)).as_posix(),
+        }
+        for each in ordered
+    ]
+    page = environment.get_template("preparation.html").render(subjects=rows, failed=failed or {})
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return Path(path)

@@ -1,0 +1,49 @@
+"""The page docs/results/gpu.md from the rows of benchmarks/gpu.py."""
+
+from pathlib import Path
+
+from gpu_results import read_results
+
+TITLES = {
+    "machine": "The machine",
+    "equality": "Maps of the GPU and of the CPU",
+    "kobayashi": "IntroVAE at 256 x 256",
+    "patches": "Patch embeddings of every pixel",
+    "search": "Latent search",
+    "adm": "ADM",
+    "champion": "Planted lesions",
+    "volume": "A scan at 1 mm",
+    "compile": "torch.compile",
+    "tests": "Tests",
+}
+TEXT = """# GPU
+
+How fast skad trains and scores on a GPU, and how far its maps are from those of a CPU. Written by
+
+```console
+$ python benchmarks/gpu.py --out docs/results/gpu.csv
+$ python benchmarks/gpu.py --page docs/results/gpu.csv --out docs/results/gpu.md
+```
+
+All images are simulated (`make_phantom`). "Share of peak" is the rate times the floating-point operations
+of the convolutions and matrix products, over the rate of a large bf16 matrix product measured on the same
+device. A difference of maps is in standard deviations of the CPU's float32 map over its foreground; "tf32"
+is PyTorch's default for convolutions in float32. The networks of the comparison with the CPU and of the
+scan at 1 mm are trained for one epoch only.
+
+{tables}
+"""
+
+
+def write_page(results, out):
+    """Write a table per part, in the order of the file."""
+    rows = read_results(results)
+    parts = [name for name in TITLES if any(row["part"] == name for row in rows)]
+    tables = "\n\n".join(_table(name, [row for row in rows if row["part"] == name]) for name in parts)
+    Path(out).write_text(TEXT.format(tables=tables), encoding="utf-8")
+
+
+def _table(name, rows):
+    lines = [f"## {TITLES[name]}", "", "| | value | unit | |", "|---|---|---|---|"]
+    lines += [f"| {row['measure']} | {row['value']} | {row['unit']} | {row['note']} |" for row in rows]
+    return "\n".join(lines)

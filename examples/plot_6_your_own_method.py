@@ -101,5 +101,5 @@ figure = plot_slices(
 # %%
 # The mirror image of a lesion lights up on the healthy side too: that is the method, not the contract.
 # (The phantom grows out of a symmetric template; people are less symmetric.) Methods with a network take
-# training, devices, seeds and checkpoints from :func:`skad.training.fit_module`; :doc:`/contributing`
+# training, devices, seeds and checkpoints from :class:`skad.training.Training`; :doc:`/contributing`
 # says where the file goes.

@@ -10,7 +10,7 @@ from torch import nn
 
 from skad.base import PixelScorerMixin, ReconstructorMixin
 from skad.nn.background import foreground_mean
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded
 
 
 def squared_error(network, images, foreground):
@@ -55,9 +55,9 @@ class TinyReconstructor(ReconstructorMixin, BaseEstimator):
                 self.module_ = nn.Sequential(
                     nn.Conv2d(X.shape[1], X.shape[1], 3, padding=1), nn.BatchNorm2d(X.shape[1])
                 )
-            self.loss_curve_ = fit_module(
-                self, self.module_, X, squared_error, background=self.background_, augment=self.augment
-            )["loss"]
+            training = Training.of(self, augmentation=self.augment)
+            curves = training.fit(self.module_, X, squared_error, background=self.background_)
+        self.loss_curve_ = curves["loss"]
         return self
 
     def _reconstruct(self, X):

@@ -14,7 +14,7 @@ from skad.augmentation import Augmentation, Geometry
 from skad.base import ImageEstimatorMixin
 from skad.nn.residual_unet import ResidualUNet
 from skad.nn.segmentation_loss import focal_loss, soft_dice_loss
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
 from skad.utils.out_of_core import map_chunks
 from skad.utils.typing import Array, FloatArray, IntArray
 from skad.utils.validation import foreground_of
@@ -188,16 +188,9 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         with seeded(self.random_state):
             network = ResidualUNet(X.shape[1], len(classes), width=self.width, depth=self.depth)
             module = start_module(self, network)
-            self.history_ = fit_module(
-                self,
-                module,
-                X,
-                partial(segmentation_loss, classes=torch.as_tensor(classes), gamma=self.gamma),
-                background=self.background_,
-                y=y,
-                augment=self._views(),
-                optimizers=self._adamw,
-            )
+            training = Training.of(self, augmentation=self._views(), optimizers=self._adamw)
+            loss = partial(segmentation_loss, classes=torch.as_tensor(classes), gamma=self.gamma)
+            self.history_ = training.fit(module, X, loss, background=self.background_, y=y)
         self.classes_, self.module_, self.loss_curve_ = classes, module, self.history_["loss"]
         return self
 

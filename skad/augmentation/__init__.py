@@ -1,7 +1,14 @@
 """Random views of training slices: geometry, which labels follow, and intensity, which they do not."""
 
-from skad.augmentation.augmentation import Augmentation
-from skad.augmentation.geometry import Geometry
-from skad.augmentation.intensity import Intensity
+from typing import TYPE_CHECKING
+
+from skad.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skad.augmentation.augmentation import Augmentation
+    from skad.augmentation.geometry import Geometry
+    from skad.augmentation.intensity import Intensity
+else:  # imported at first use
+    __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = ["Augmentation", "Geometry", "Intensity"]

@@ -34,8 +34,6 @@ class HypersphereNetwork(nn.Module):
     center : Tensor of shape (n_features,)
     squared_radius : Tensor of shape ()
         R^2; 0 until it is set.
-    n_seen : int64 Tensor of shape ()
-        Slices that the training has seen, which tells its epoch.
 
     Examples
     --------
@@ -49,7 +47,6 @@ class HypersphereNetwork(nn.Module):
         self.layers = _dilated_convolutions([n_contrasts, *[width] * (depth - 1), n_features])
         self.register_buffer("center", torch.zeros(n_features))
         self.register_buffer("squared_radius", torch.zeros(()))
-        self.register_buffer("n_seen", torch.zeros((), dtype=torch.int64))
 
     def forward(self, images):
         """Features (n, n_features, height, width) of images (n, n_contrasts, height, width)."""

@@ -11,7 +11,7 @@ from skad.augmentation import Augmentation
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean, foreground_median
 from skad.nn.translation import NORMALISATIONS, TranslationNetwork
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
 
@@ -160,14 +160,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         )
         with seeded(self.random_state):
             module = start_module(self, self._network())
-            curves = fit_module(
-                self,
-                module,
-                X,
-                translation_loss,
-                background=self.background_,
-                augment=self.augmentation,
-            )
+            curves = Training.of(self).fit(module, X, translation_loss, background=self.background_)
         self.module_, self.loss_curve_ = module, curves["loss"]
         return self
 

@@ -13,7 +13,7 @@ from skad.augmentation import Augmentation, Geometry
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 
 
@@ -162,9 +162,8 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         self.scale_ = _spread_of(X)
         with seeded(self.random_state):
             module = start_module(self, self._network())
-            curves = fit_module(
-                self, module, X, self._loss, background=self.background_, augment=self._views()
-            )
+            training = Training.of(self, augmentation=self._views())
+            curves = training.fit(module, X, self._loss, background=self.background_)
         self.module_, self.loss_curve_ = module, curves["loss"]
         return self
 

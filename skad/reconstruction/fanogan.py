@@ -13,7 +13,7 @@ from skad.nn.latent_search import frozen
 from skad.nn.wasserstein import critic_losses, generator_loss
 from skad.reconstruction.collapse import EPOCHS, constant_output
 from skad.reconstruction.vae import VAEReconstructor, two_at_least
-from skad.training import TRAINING_CONSTRAINTS, autocast, fit_module, resolve_precision
+from skad.training import TRAINING_CONSTRAINTS, Training
 from skad.utils.typing import Array
 
 _COUNT = [Interval(Integral, 1, None, closed="left")]
@@ -169,9 +169,10 @@ class FAnoGANReconstructor(VAEReconstructor):
 
     def _train(self, module, X):
         """The game and the encoder: two trainings, each with a checkpoint of its own."""
-        shared = {"background": self.background_, "augment": self.augmentation}
-        game = fit_module(self, module, X, None, optimizers=self._players, step=self._play, **shared)
-        encoder = fit_module(self, module, X, self._encoder_loss, optimizers=self._encoder_rmsprop, **shared)
+        game = Training.of(self, optimizers=self._players)
+        game = game.fit(module, X, step=self._play, background=self.background_)
+        encoder = Training.of(self, optimizers=self._encoder_rmsprop)
+        encoder = encoder.fit(module, X, self._encoder_loss, background=self.background_)
         encoder["encoder_loss"] = encoder.pop("loss")
         return game | encoder
 
@@ -184,19 +185,19 @@ class FAnoGANReconstructor(VAEReconstructor):
     def _encoder_rmsprop(self, module):
         return {"encoder": torch.optim.RMSprop(module.encoder.parameters(), lr=self.encoder_lr)}
 
-    def _play(self, module, optimizers, images, foreground):
+    def _play(self, run, images, foreground):
         """One step of the critic; of the generator too when it is its turn."""
+        module, optimizers = run.module, run.optimizers
         images, _ = two_at_least(images, foreground)
-        precision = autocast(images.device, resolve_precision(self.precision, images.device))
-        with precision:
+        with run.autocast():
             with torch.no_grad():
                 generated = module.generate(len(images))
             losses = critic_losses(
                 module.critic, module.scale(images), generated, penalty_weight=self.penalty_weight
             )
         _step(optimizers["critic"], losses["critic_loss"], module.critic)
-        if _steps_taken(optimizers["critic"]) % self.n_critic == 0:
-            with precision:
+        if (run.n_steps + 1) % self.n_critic == 0:
+            with run.autocast():
                 loss = generator_loss(module.critic, module.generate(len(images)))
             _step(optimizers["generator"], loss, module.decoder)
         return losses
@@ -228,8 +229,3 @@ def _step(optimizer, loss, player):
     optimizer.zero_grad(set_to_none=True)
     loss.backward(inputs=list(player.parameters()))
     optimizer.step()
-
-
-def _steps_taken(optimizer):
-    """Counted by the optimiser itself, so a resumed training goes on counting."""
-    return int(next(iter(optimizer.state.values()))["step"])

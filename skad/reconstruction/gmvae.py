@@ -11,7 +11,7 @@ from skad.nn.latent_search import frozen
 from skad.nn.restoration import restore
 from skad.reconstruction.collapse import EPOCHS, constant_output
 from skad.reconstruction.vae import VAEReconstructor, two_at_least
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, resolve_device, seeded
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, resolve_device, seeded
 from skad.utils.out_of_core import map_chunks
 from skad.utils.typing import Array, FloatArray, RandomState
 
@@ -187,14 +187,10 @@ class GMVAEReconstructor(VAEReconstructor):
         return self.decode(Z.detach().numpy())
 
     def _train_alone(self, module, X):
-        return fit_module(
-            self,
-            module,
-            X,
-            lambda network, *batch: gmvae_losses(network, *two_at_least(*batch), free_bits=self.free_bits),
-            background=self.background_,
-            augment=self.augmentation,
-        )
+        return Training.of(self).fit(module, X, self._loss, background=self.background_)
+
+    def _loss(self, network, images, foreground):
+        return gmvae_losses(network, *two_at_least(images, foreground), free_bits=self.free_bits)
 
     def _network(self, image_size):
         return GMVAE(

@@ -1,6 +1,5 @@
 """Introspective variational autoencoder: an encoder that judges, a decoder that deceives it (K, II-B.2)."""
 
-import copy
 from numbers import Integral, Real
 
 import torch
@@ -9,7 +8,7 @@ from sklearn.utils._param_validation import Interval
 from skad.nn.introspection import introspective_losses
 from skad.reconstruction.collapse import same_divergence
 from skad.reconstruction.vae import VAEReconstructor, two_at_least
-from skad.training import autocast, fit_module, resolve_precision
+from skad.training import Training
 
 
 class IntroVAEReconstructor(VAEReconstructor):
@@ -149,29 +148,17 @@ class IntroVAEReconstructor(VAEReconstructor):
         return {name: [value for part in histories for value in part[name]] for name in histories[-1]}
 
     def _warm_up(self, module, X, n_epochs):
-        history = self._lasting(n_epochs)._train_alone(module, X)
+        history = self._train_alone(module, X, max_epochs=n_epochs)
         history["encoder_loss"] = history.pop("loss")
         history["decoder_loss"] = [self.beta * error for error in history["reconstruction_error"]]
         history["kl_reconstructed"] = [float("nan")] * len(history["kl_real"])
         return history
 
     def _play_for(self, module, X, n_epochs):
-        return fit_module(
-            self._lasting(n_epochs),
-            module,
-            X,
-            None,
-            background=self.background_,
-            augment=self._augment(),
-            optimizers=self._two_optimizers,
-            step=self._play,
+        training = Training.of(
+            self, max_epochs=n_epochs, augmentation=self._augment(), optimizers=self._two_optimizers
         )
-
-    def _lasting(self, n_epochs):
-        """The same training parameters for so many epochs."""
-        phase = copy.copy(self)
-        phase.max_epochs = n_epochs
-        return phase
+        return training.fit(module, X, step=self._play, background=self.background_)
 
     def _two_optimizers(self, module):
         return {
@@ -179,9 +166,10 @@ class IntroVAEReconstructor(VAEReconstructor):
             "decoder": torch.optim.Adam(module.decoder.parameters(), lr=self.decoder_lr),
         }
 
-    def _play(self, module, optimizers, images, foreground):
+    def _play(self, run, images, foreground):
         """One step of both players, each by the gradient of its own objective."""
-        with autocast(images.device, resolve_precision(self.precision, images.device)):
+        module, optimizers = run.module, run.optimizers
+        with run.autocast():
             losses = introspective_losses(
                 module,
                 *two_at_least(images, foreground),

@@ -12,7 +12,7 @@ from skad.augmentation import Augmentation, Geometry
 from skad.nn.vae import VAE, vae_losses
 from skad.reconstruction.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.reconstruction.latent_space import LatentReconstructorMixin
-from skad.training import TRAINING_CONSTRAINTS, fit_module, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, seeded, start_module
 from skad.utils.typing import Array
 
 _RATE = [Interval(Real, 0, None, closed="neither")]
@@ -179,17 +179,13 @@ class VAEReconstructor(LatentReconstructorMixin, BaseEstimator):
     def _train(self, module, X):
         return self._train_alone(module, X)
 
-    def _train_alone(self, module, X):
+    def _train_alone(self, module, X, **changes):
         """Plain VAE: one player, whose two halves have rates of their own."""
-        return fit_module(
-            self,
-            module,
-            X,
-            lambda network, *batch: vae_losses(network, *two_at_least(*batch), beta=self.beta),
-            background=self.background_,
-            augment=self._augment(),
-            optimizers=self._one_optimizer,
-        )
+        training = Training.of(self, augmentation=self._augment(), optimizers=self._one_optimizer, **changes)
+        return training.fit(module, X, self._loss, background=self.background_)
+
+    def _loss(self, network, images, foreground):
+        return vae_losses(network, *two_at_least(images, foreground), beta=self.beta)
 
     def _one_optimizer(self, module):
         encoder = {"params": module.encoder.parameters(), "lr": self.encoder_lr}

@@ -19,7 +19,7 @@ from skad.mixture import (
 )
 from skad.nn.background import foreground_mean
 from skad.nn.dagmm import DAGMMNetwork
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module, visit_slices
 from skad.utils.typing import Array
 
 
@@ -210,9 +210,7 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
         X = self._check_fit_input(X)
         with seeded(self.random_state):
             network = start_module(self, self._network())
-            self.history_ = fit_module(
-                self, network, X, self._loss, background=self.background_, augment=self.augmentation
-            )
+            self.history_ = Training.of(self).fit(network, X, self._loss, background=self.background_)
         self.module_, self.loss_curve_ = network, self.history_["loss"]
         self.weights_, self.means_, self.covariances_ = self._final_mixture(X)
         return self._fit_offset(X)

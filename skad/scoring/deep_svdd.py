@@ -1,6 +1,7 @@
 """Distance from the centre that a network maps normal pixels to (Ruff et al. 2018)."""
 
 import math
+from functools import partial
 from numbers import Integral, Real
 from typing import Self
 
@@ -12,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skad.augmentation import Augmentation
 from skad.base import PixelScorerMixin
 from skad.nn.deep_svdd import HypersphereNetwork, one_class_loss, push_from_zero, soft_boundary_loss
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module, visit_slices
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of
 
@@ -186,15 +187,8 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
         X = self._check_fit_input(X)
         with seeded(self.random_state):
             network = self._network(X)
-            curves = fit_module(
-                self,
-                network,
-                X,
-                self._one_class if self.objective == "one-class" else self._soft_boundary(network, X),
-                background=self.background_,
-                augment=self.augmentation,
-                optimizers=self._adam,
-            )
+            training = Training.of(self, optimizers=self._adam, on_epoch_start=partial(self._solve_radius, X))
+            curves = training.fit(network, X, self._loss, background=self.background_)
         if self.objective == "soft-boundary":
             self._set_radius(network, X, modules=[network])
         self.module_, self.loss_curve_ = network, curves["loss"]
@@ -225,25 +219,22 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
     def _adam(self, network):
         return {"adam": torch.optim.Adam(network.parameters(), lr=self.lr, weight_decay=self.weight_decay)}
 
-    def _one_class(self, network, images, foreground):
-        return {"loss": one_class_loss(network.squared_distances(images), foreground)}
+    def _loss(self, network, images, foreground):
+        distances = network.squared_distances(images)
+        if self.objective == "one-class":
+            return {"loss": one_class_loss(distances, foreground)}
+        return {"loss": soft_boundary_loss(distances, foreground, network.squared_radius, self.nu)}
 
-    def _soft_boundary(self, network, X):
-        """The loss; at the start of every k-th epoch after the warm-up it solves for R first."""
-        n_slices = np.count_nonzero(_foreground_counts(X))
-        if self.warm_start and hasattr(self, "module_"):  # the warm-up is over
-            network.n_seen.fill_(self.n_warmup_epochs * n_slices)
-
-        def loss(network, images, foreground):
-            epoch, slice_in_epoch = divmod(int(network.n_seen), n_slices)
-            since_warmup = epoch - self.n_warmup_epochs
-            if slice_in_epoch == 0 and since_warmup >= 0 and since_warmup % self.radius_interval == 0:
-                self._set_radius(network, X)
-            network.n_seen += len(images)
-            distances = network.squared_distances(images)
-            return {"loss": soft_boundary_loss(distances, foreground, network.squared_radius, self.nu)}
-
-        return loss
+    def _solve_radius(self, X, run):
+        """At the start of every k-th epoch after the warm-up, which a warm start has behind it."""
+        warm = self.warm_start and hasattr(self, "module_")
+        since_warmup = run.epoch - (0 if warm else self.n_warmup_epochs)
+        if (
+            self.objective == "soft-boundary"
+            and since_warmup >= 0
+            and since_warmup % self.radius_interval == 0
+        ):
+            self._set_radius(run.module, X)
 
     def _set_radius(self, network, X, *, modules=()):
         """Solve for R with the weights as they are; ``modules`` is empty while they are being trained."""

@@ -23,7 +23,7 @@ from skad.mixture import (
 from skad.nn.background import foreground_mean
 from skad.nn.joint_density import RESIDUALS, JointDensityNetwork
 from skad.postprocessing import smooth_foreground
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module, visit_slices
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module, visit_slices
 from skad.utils.out_of_core import map_chunks
 from skad.utils.typing import Array
 from skad.utils.validation import missing_contrasts, with_missing_from_reference
@@ -237,9 +237,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         X = map_chunks(self._prepare, P) if self.smoothing else P
         with seeded(self.random_state):
             self.module_ = start_module(self, self._network(X))
-            self.history_ = fit_module(
-                self, self.module_, X, self._loss, background=self.background_, augment=self.augmentation
-            )
+            self.history_ = Training.of(self).fit(self.module_, X, self._loss, background=self.background_)
             self.loss_curve_ = self.history_["loss"]
             self.weights_, self.means_, self.covariances_ = self._final_mixture(X)
         return self._fit_offset(P)

@@ -13,7 +13,7 @@ from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.base import PixelScorerMixin
 from skad.nn.patch_embedding import PatchEmbedding, embedding_differences, fill_between, patch_margins
 from skad.nn.triplets import draw_triplets
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 from skad.utils.validation import with_missing_from_reference
 
@@ -214,14 +214,8 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         )
         with seeded(self.random_state):
             self.module_ = start_module(self, self._network())
-            curves = fit_module(
-                self,
-                self.module_,
-                P[:, 0],
-                partial(triplet_loss, margin=self.margin, draw=draw),
-                background=self.background_,
-                augment=self.augmentation,
-            )
+            loss = partial(triplet_loss, margin=self.margin, draw=draw)
+            curves = Training.of(self).fit(self.module_, P[:, 0], loss, background=self.background_)
         if not any(curves["n_triplets"]):
             raise ValueError(
                 f"X should have a patch of {self.patch_size} x {self.patch_size} pixels that is "

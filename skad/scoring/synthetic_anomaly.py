@@ -14,7 +14,7 @@ from skad.base import PixelScorerMixin, observed_images
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
 from skad.synthetic import Blobs, plant_families
-from skad.training import TRAINING_CONSTRAINTS, fit_module, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 
 
@@ -183,14 +183,9 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         n_inputs = self.n_contrasts_in_ * (X.ndim - 3)
         with seeded(self.random_state):
             self.module_ = start_module(self, self._network(n_inputs))
-            curves = fit_module(
-                self,
-                self.module_,
-                X,
-                partial(segmentation_loss, plant=plant),
-                background=self.background_,
-                augment=self._views(),
-            )
+            training = Training.of(self, augmentation=self._views())
+            loss = partial(segmentation_loss, plant=plant)
+            curves = training.fit(self.module_, X, loss, background=self.background_)
         self.loss_curve_ = curves["loss"]
         return self._fit_offset(X)
 

@@ -7,10 +7,11 @@ from skad.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from skad.training.checkpoint import CheckpointMismatchError, DamagedCheckpointError, checkpoint_in
     from skad.training.device import autocast, resolve_device, resolve_precision
-    from skad.training.fitting import DivergenceError, fit_module
     from skad.training.inference import map_slices, visit_slices
-    from skad.training.parameters import TRAINING_CONSTRAINTS
+    from skad.training.loop import DivergenceError
     from skad.training.randomness import seeded
+    from skad.training.run import Run
+    from skad.training.training import TRAINING_CONSTRAINTS, Training
     from skad.training.warm_start import start_module
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
@@ -20,9 +21,10 @@ __all__ = [
     "CheckpointMismatchError",
     "DamagedCheckpointError",
     "DivergenceError",
+    "Run",
+    "Training",
     "autocast",
     "checkpoint_in",
-    "fit_module",
     "map_slices",
     "resolve_device",
     "resolve_precision",

@@ -10,8 +10,11 @@ _LEARNT = {
 }
 
 
-class EndOfEpoch(Callback):
-    """Tells the net when all other callbacks are through with an epoch."""
+class EpochBounds(Callback):
+    """Tells the net when all other callbacks are through with the start or the end of an epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.start_epoch()
 
     def on_epoch_end(self, net, **kwargs):
         net.end_epoch()

@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-_active = contextvars.ContextVar("skad_checkpoints", default=None)
+_active: contextvars.ContextVar[Any] = contextvars.ContextVar("skad_checkpoints", default=None)
 
 
 class CheckpointMismatchError(ValueError):
@@ -23,7 +25,7 @@ class DamagedCheckpointError(ValueError):
 
 
 @contextlib.contextmanager
-def checkpoint_in(folder):
+def checkpoint_in(folder: str | os.PathLike | None) -> Iterator[None]:
     """Keep the state of every training in the block in ``folder``, and resume those that are there.
 
     Trainings are numbered in the order in which they start, so a pipeline resumes in the step where it
@@ -41,10 +43,10 @@ def checkpoint_in(folder):
         _active.reset(token)
 
 
-def next_checkpoint(estimator, *arrays):
+def next_checkpoint(name, parameters, *arrays):
     """The checkpoint of the training that starts now, or None outside :func:`checkpoint_in`."""
     folder = _active.get()
-    return None if folder is None else folder.next(estimator, *arrays)
+    return None if folder is None else folder.next(name, parameters, *arrays)
 
 
 class _Folder:
@@ -52,11 +54,11 @@ class _Folder:
         self.path = path
         self.count = 0
 
-    def next(self, estimator, *arrays):
-        name = f"{self.count:02d}-{type(estimator).__name__}.pt"
+    def next(self, name, parameters, *arrays):
+        file = f"{self.count:02d}-{name}.pt"
         self.count += 1
         self.path.mkdir(parents=True, exist_ok=True)
-        return Checkpoint(self.path / name, _fingerprint(estimator, arrays))
+        return Checkpoint(self.path / file, _fingerprint(name, parameters, arrays))
 
 
 class Checkpoint:
@@ -95,16 +97,12 @@ class Checkpoint:
             temporary.unlink(missing_ok=True)
 
 
-def _fingerprint(estimator, arrays):
-    """What must be equal for a training to be the same one: class, parameters, shapes, thin samples."""
+def _fingerprint(name, parameters, arrays):
+    """What must be equal for a training to be the same one: name, parameters, shapes, thin samples."""
     ignored = {"device", "verbose", "callbacks", "max_epochs"}
-    parameters = {
-        name: _describe(value) for name, value in estimator.get_params().items() if name not in ignored
-    }
+    described = {key: _describe(value) for key, value in parameters.items() if key not in ignored}
     digest = hashlib.sha256(
-        json.dumps(
-            [type(estimator).__name__, parameters, *(each.shape for each in arrays)], sort_keys=True
-        ).encode()
+        json.dumps([name, described, *(each.shape for each in arrays)], sort_keys=True).encode()
     )
     for each in arrays:
         for i in range(0, len(each), max(1, len(each) // 16)):

@@ -5,7 +5,7 @@ import contextlib
 import torch
 
 
-def resolve_device(device="auto"):
+def resolve_device(device: str = "auto") -> torch.device:
     """The torch device of a ``device`` parameter: "auto" takes a GPU where there is one.
 
     Raises
@@ -27,7 +27,7 @@ def resolve_device(device="auto"):
     return resolved
 
 
-def resolve_precision(precision, device):
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:
     """The autocast dtype of a ``precision`` parameter: bfloat16 or None (plain float32).
 
     "auto" is bf16 on a GPU that has it (compute capability 8 and later) and fp32 elsewhere: on a CPU bf16
@@ -39,7 +39,7 @@ def resolve_precision(precision, device):
     return torch.bfloat16 if precision == "bf16" else None
 
 
-def autocast(device, dtype):
+def autocast(device: torch.device, dtype: torch.dtype | None) -> contextlib.AbstractContextManager:
     """Mixed precision around a forward pass; does nothing when ``dtype`` is None."""
     if dtype is None:
         return contextlib.nullcontext()

@@ -1,13 +1,17 @@
 """A network over many slices, batch by batch, in bounded memory."""
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 
 from skad.nn.background import split_background
 from skad.training.device import autocast, resolve_device, resolve_precision
+from skad.utils.typing import Array, FloatArray
 
 
-def map_slices(estimator, function, X, **kwargs):
+def map_slices(estimator: Any, function: Callable[..., Any], X: Array, **kwargs: Any) -> FloatArray:
     """Apply a torch function to batches of slices and gather the results.
 
     Parameters
@@ -19,7 +23,7 @@ def map_slices(estimator, function, X, **kwargs):
     -------
     ndarray of float32, shape (n_samples, ...)
     """
-    result = None
+    result: Any = None
     for start, part in visit_slices(estimator, function, X, **kwargs):
         if result is None:
             result = np.empty((len(X), *part.shape[1:]), dtype=np.float32)
@@ -28,8 +32,16 @@ def map_slices(estimator, function, X, **kwargs):
 
 
 def visit_slices(
-    estimator, function, X, *, modules=None, background=None, batch_size=None, device=None, precision=None
-):
+    estimator: Any,
+    function: Callable[..., Any],
+    X: Array,
+    *,
+    modules: Sequence[torch.nn.Module] | None = None,
+    background: Array | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+) -> Iterator[tuple[int, Any]]:
     """Apply a torch function to one batch of slices after the other, without gradients.
 
     A batch that does not fit into the memory of the device is halved and tried again; a MemoryError says when

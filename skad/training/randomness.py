@@ -1,14 +1,17 @@
 """Seeds: same seed, same result, and the caller's generators are left as they were."""
 
 import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from skad.utils.typing import RandomState
+
 
 @contextlib.contextmanager
-def seeded(random_state):
+def seeded(random_state: RandomState) -> Iterator[np.random.Generator]:
     """Seed torch inside the block and restore the global generators after it.
 
     Parameters

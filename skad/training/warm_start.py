@@ -1,7 +1,11 @@
 """Going on from what an earlier fit has learnt."""
 
+from typing import Any
 
-def start_module(estimator, module):
+import torch
+
+
+def start_module(estimator: Any, module: torch.nn.Module) -> torch.nn.Module:
     """The network to train: as built, or with ``warm_start=True`` with the weights of the last fit.
 
     Parameters

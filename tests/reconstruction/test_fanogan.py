@@ -12,7 +12,7 @@ from skad.nn.fanogan import FAnoGAN
 from skad.reconstruction.collapse import CollapseWarning
 from skad.reconstruction.fanogan import FAnoGANReconstructor
 from skad.reconstruction.latent_search import LatentSearchTransformer
-from skad.training import checkpoint_in
+from skad.training import Run, checkpoint_in
 
 GAME = {"critic_loss", "wasserstein_distance", "gradient_penalty", "generator_loss"}
 ENCODER = {"encoder_loss", "image_residual", "feature_residual"}
@@ -98,11 +98,12 @@ def _play(n_steps, n_critic):
     torch.manual_seed(0)
     module = FAnoGAN(1, channels=(3, 5), latent_channels=2, image_size=(8, 12))
     model = tiny(n_critic=n_critic, lr=0.01)
-    players, moved = model._players(module), []
+    run, moved = Run(module, torch.device("cpu"), None, model._players(module)), []
     images, foreground = torch.rand(4, 1, 8, 12), torch.ones(4, 1, 8, 12, dtype=torch.bool)
     for _ in range(n_steps):
         before = {name: weight.clone() for name, weight in module.named_parameters()}
-        model._play(module, players, images, foreground)
+        model._play(run, images, foreground)
+        run.n_steps += 1
         moved.append(
             {name.split(".")[0] for name, w in module.named_parameters() if not torch.equal(w, before[name])}
         )

@@ -13,7 +13,7 @@ from skad.nn.vae import VAE
 from skad.reconstruction.collapse import CollapseWarning
 from skad.reconstruction.introvae import IntroVAEReconstructor
 from skad.reconstruction.vae import VAEReconstructor
-from skad.training import checkpoint_in
+from skad.training import Run, checkpoint_in
 
 NAMES = {"encoder_loss", "decoder_loss", "kl_real", "kl_reconstructed", "reconstruction_error"}
 
@@ -63,7 +63,7 @@ def test_each_player_steps_by_the_gradient_of_its_own_objective(batch, sample_pr
         expected[name] = [w - 1e-4 * g for w, g in zip(half.parameters(), gradient, strict=True)]
     torch.manual_seed(1)
     optimizers = {name: torch.optim.SGD(half.parameters(), lr=1e-4) for name, half in players.items()}
-    model._play(network, optimizers, *batch)
+    model._play(Run(network, torch.device("cpu"), None, optimizers), *batch)
     for name, half in players.items():
         torch.testing.assert_close(list(half.parameters()), expected[name], rtol=1e-4, atol=1e-6)
 
@@ -76,7 +76,7 @@ def test_a_player_that_does_not_step_keeps_its_weights_while_the_other_moves(bat
     optimizers = {
         name: torch.optim.Adam(getattr(network, name).parameters(), lr=lr) for name, lr in rates.items()
     }
-    IntroVAEReconstructor()._play(network, optimizers, *batch)
+    IntroVAEReconstructor()._play(Run(network, torch.device("cpu"), None, optimizers), *batch)
     for name, weight in network.named_parameters():
         assert torch.equal(weight, before[name]) == name.startswith(still), name
 

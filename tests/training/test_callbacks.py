@@ -16,13 +16,13 @@ class KillAt(Callback):
         self.epoch = epoch
 
     def on_epoch_end(self, net, **kwargs):
-        if len(net.curves.get("loss", [])) + 1 == self.epoch:
+        if net.progress.epoch + 1 == self.epoch:
             raise KeyboardInterrupt
 
 
 class BestInSecondEpoch(Callback):
     def on_epoch_end(self, net, **kwargs):
-        net.history.record("score", float(net.n_epochs != 1))
+        net.history.record("score", float(net.progress.epoch != 1))
 
 
 def patience(n_epochs):

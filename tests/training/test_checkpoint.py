@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skad.augmentation import Augmentation, Geometry, Intensity
-from skad.training import checkpoint_in, fit_module, seeded
+from skad.training import Training, checkpoint_in, seeded
 from skad.utils.estimator_checks.data import make_check_images
 
 from ..tiny_estimators import TinyReconstructor, TinyResidual, squared_error
@@ -117,10 +117,10 @@ class TwoStages(TinyReconstructor):
         X = self._check_fit_input(X)
         with seeded(0):
             first = nn.Conv2d(2, 2, 1)
-            fit_module(self.set_params(callbacks=None), first, X, squared_error, background=self.background_)
-            self.set_params(callbacks=self.second)
+            Training.of(self).fit(first, X, squared_error, background=self.background_)
             self.module_ = nn.Conv2d(2, 2, 1)
-            curves = fit_module(self, self.module_, X, squared_error, background=self.background_)
+            training = Training.of(self, callbacks=self.second)
+            curves = training.fit(self.module_, X, squared_error, background=self.background_)
         self.loss_curve_ = curves["loss"]
         return self
 
@@ -269,7 +269,7 @@ def test_process_killed_without_warning_resumes_in_another_process(tmp_path):
         "from tests.tiny_estimators import TinyReconstructor\n"
         "class Die(Callback):\n"
         "    def on_epoch_begin(self, net, **kwargs):\n"
-        "        if len(net.curves.get('loss', [])) == 3:\n"
+        "        if net.progress.epoch == 3:\n"
         "            os._exit(9)\n"
         "with checkpoint_in(sys.argv[1]):\n"
         "    TinyReconstructor(max_epochs=5, random_state=0, callbacks=[Die()]).fit(make_check_images(7))\n"

@@ -1,39 +1,29 @@
-"""fit_module: what is trained, on what, and how it stops."""
+"""Training: what is trained, on what, and how it stops."""
 
+import logging
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback
 from torch import nn
 
 from skad.nn.background import foreground_mean
-from skad.training import DivergenceError, fit_module, seeded
+from skad.training import DivergenceError, Training, checkpoint_in, seeded
 
 from ..tiny_estimators import FakeOutOfMemory, TinyReconstructor, squared_error
 
 BACKGROUND = np.array([-3.0, -4.0])
 
 
-def train(
-    images, *, module=None, loss=squared_error, y=None, augment=None, optimizers=None, step=None, **params
-):
+def train(images, *, module=None, loss=squared_error, y=None, step=None, **settings):
     """Train a small network outside any estimator; returns it with its curves."""
-    estimator = TinyReconstructor(**params)
+    training = Training(**{"max_epochs": 2, "batch_size": 2, "lr": 0.01, **settings})
     with seeded(0):
         module = nn.Conv2d(2, 2, 1) if module is None else module
-        curves = fit_module(
-            estimator,
-            module,
-            images,
-            loss,
-            background=BACKGROUND,
-            y=y,
-            augment=augment,
-            optimizers=optimizers,
-            step=step,
-        )
+        curves = training.fit(module, images, loss, background=BACKGROUND, y=y, step=step)
     return module, curves
 
 
@@ -104,7 +94,9 @@ def test_nan_is_background_before_the_network(images):
 
 def test_background_is_put_back_after_augmentation(images):
     seen = []
-    train(images, loss=recording(seen), augment=lambda x, foreground: (x + 100, foreground), max_epochs=1)
+    train(
+        images, loss=recording(seen), augmentation=lambda x, foreground: (x + 100, foreground), max_epochs=1
+    )
     batch, foreground = seen[0]
     assert batch[foreground.expand_as(batch)].min() > 90
     assert batch[~foreground.expand_as(batch)].max() == BACKGROUND.max()
@@ -113,7 +105,7 @@ def test_background_is_put_back_after_augmentation(images):
 def test_curve_is_the_mean_over_slices_not_over_batches(images):
     seen = []
 
-    def step(module, optimizers, batch, foreground):
+    def step(run, batch, foreground):
         seen.append(len(batch))
         return {"size": torch.tensor(float(len(batch)))}
 
@@ -122,14 +114,14 @@ def test_curve_is_the_mean_over_slices_not_over_batches(images):
     assert curves["size"] == [pytest.approx((2 * 2 + 1 * 1) / 3)]
 
 
-def test_step_of_two_players_gets_the_module_and_both_optimisers(images):
+def test_step_of_two_players_gets_the_module_and_both_optimizers(images):
     def optimizers(module):
         return {"a": torch.optim.SGD([module.weight], lr=0.1), "b": torch.optim.SGD([module.bias], lr=0.0)}
 
-    def step(module, optimizers, batch, foreground):
-        loss = foreground_mean((module(batch) - batch).square(), foreground)
+    def step(run, batch, foreground):
+        loss = foreground_mean((run.module(batch) - batch).square(), foreground)
         loss.backward()
-        for optimizer in optimizers.values():
+        for optimizer in run.optimizers.values():
             optimizer.step()
             optimizer.zero_grad()
         return {"first": loss, "second": 2 * loss}
@@ -225,7 +217,7 @@ def test_bf16_trains_on_a_cpu_close_to_float32(images):
 def test_progress_bar_shows_epochs_and_loss(images, capsys):
     train(images, verbose=True, max_epochs=3)
     err = capsys.readouterr().err
-    assert "TinyReconstructor: 100%" in err and "3/3" in err and "loss=" in err
+    assert "Training: 100%" in err and "3/3" in err and "loss=" in err
 
 
 def test_progress_bar_is_closed_before_an_error_is_told(images, capsys):
@@ -272,7 +264,7 @@ def test_labels_are_augmented_with_their_slices(images):
         assert torch.equal(labels > 0, (batch[:, 0] > 0) & foreground[:, 0])
         return squared_error(module, batch, foreground)
 
-    train(images, y=labelled(images), loss=loss, augment=flipped, max_epochs=1)
+    train(images, y=labelled(images), loss=loss, augmentation=flipped, max_epochs=1)
 
 
 def test_out_of_memory_names_a_batch_size_that_fits_with_labels_too(images):
@@ -282,3 +274,71 @@ def test_out_of_memory_names_a_batch_size_that_fits_with_labels_too(images):
 
     with pytest.raises(MemoryError, match="batch_size=2 fits"):
         train(images, module=FakeOutOfMemory(2), loss=loss, y=labelled(images), batch_size=4)
+
+
+def test_hooks_see_the_epochs_they_bound(images):
+    seen = []
+    train(
+        images,
+        max_epochs=3,
+        on_epoch_start=lambda run: seen.append(("start", run.epoch, run.n_steps, len(run.curves))),
+        on_epoch_end=lambda run: seen.append(("end", run.epoch, run.n_steps, len(run.curves["loss"]))),
+    )
+    assert seen == [  # 6 slices with foreground, 2 at a time
+        ("start", 0, 0, 0),
+        ("end", 1, 3, 1),
+        ("start", 1, 3, 1),
+        ("end", 2, 6, 2),
+        ("start", 2, 6, 1),
+        ("end", 3, 9, 3),
+    ]
+
+
+def test_a_hook_can_switch_what_is_learned(images):
+    """A schedule without a counter of its own: no step of the second epoch moves the weights."""
+
+    def slow_down(run):
+        run.optimizers["adam"].param_groups[0]["lr"] = 0.1 if run.epoch == 0 else 0.0
+
+    moved, _ = train(images, max_epochs=2, on_epoch_start=slow_down)
+    expected, _ = train(images, max_epochs=1, lr=0.1)
+    assert torch.equal(moved.weight, expected.weight)
+
+
+def test_resumed_run_counts_steps_and_epochs_on(images, tmp_path):
+    def stop(run):
+        if run.epoch == 2:
+            raise KeyboardInterrupt
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt), checkpoint_in(tmp_path):
+        train(images, max_epochs=4, on_epoch_start=stop)
+    with checkpoint_in(tmp_path):
+        train(images, max_epochs=4, on_epoch_start=lambda run: seen.append((run.epoch, run.n_steps)))
+    assert seen == [(2, 6), (3, 9)]
+
+
+def test_settings_of_an_estimator_become_a_training(images):
+    estimator = TinyReconstructor(max_epochs=7, batch_size=3, lr=0.2, precision="bf16", verbose=True)
+    training = Training.of(estimator, max_epochs=5)
+    assert (training.max_epochs, training.batch_size, training.lr) == (5, 3, 0.2)
+    assert (training.precision, training.verbose, training.name) == ("bf16", True, "TinyReconstructor")
+    assert estimator.max_epochs == 7
+
+
+@pytest.mark.parametrize("bad", [{"max_epochs": 0}, {"batch_size": 1.5}, {"lr": 0}, {"precision": "fp16"}])
+def test_settings_outside_their_domain_are_refused(bad):
+    with pytest.raises(InvalidParameterError, match=f"'{next(iter(bad))}' parameter of Training"):
+        Training(**{"max_epochs": 1, **bad})
+
+
+def test_every_epoch_is_logged_with_its_loss_and_the_time_left(images, caplog, monkeypatch):
+    clock = iter(range(0, 1000, 100))
+    monkeypatch.setattr("skad.training.loop.time.monotonic", lambda: next(clock))
+    with caplog.at_level(logging.INFO, logger="skad.training"):
+        _, curves = train(images, max_epochs=3, name="Translator")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Translator: epoch 1 of 3, loss {curves['loss'][0]:.4g}, 0:03:20 left",
+        f"Translator: epoch 2 of 3, loss {curves['loss'][1]:.4g}, 0:01:40 left",
+        f"Translator: epoch 3 of 3, loss {curves['loss'][2]:.4g}, 0:00:00 left",
+    ]

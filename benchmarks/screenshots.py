@@ -22,9 +22,9 @@ import skad
 from skad import VolumeAnomalyDetector
 from skad.cli import main as skad_main
 from skad.datasets import load_bids
-from skad.persistence import written_whole
 from skad.preprocessing import VolumePreprocessor
 from skad.scoring import IntensityScorer
+from skad.utils.files import written_whole
 
 OPTIONS = (
     "--headless=new --no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --window-size=1280,860"

@@ -1,6 +1,6 @@
 """Volumes in, native-space anomaly maps out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -13,13 +13,16 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
-from skad.io import Volume
+from skad.calibration import ConformalCalibrator
+from skad.derivatives import Derivative, LesionRule, Visitor
+from skad.derivatives.cohort import common_folder, score_into
+from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, model_of
+from skad.io import Volume, to_image
 from skad.io.sources import Missing
 from skad.io.writing import NiftiImage
 from skad.preprocessing import VolumePreprocessor
 from skad.preprocessing.growing import RowFile, RowList
-from skad.utils.typing import PathLike
-from skad.version import __version__
+from skad.utils.typing import FloatArray, PathLike
 
 
 class VolumeAnomalyDetector(BaseEstimator):
@@ -107,13 +110,35 @@ class VolumeAnomalyDetector(BaseEstimator):
         Returns
         -------
         nibabel.Nifti1Image
-            High is abnormal; shape, affine and codes of the volume; NaN (or 0, ``preprocessor.outside``)
-            outside the foreground. The header's description names the missing contrasts.
+            High is abnormal; shape, affine and codes of the volume; NaN outside the foreground, whatever
+            ``preprocessor.outside`` is: that concerns files, see `score_cohort` and
+            :func:`skad.io.write_map`. The header's description names the missing contrasts.
 
         Raises
         ------
         ValueError
             Names the subject and the contrast that it lacks, or the file that cannot be read.
+        """
+        anomaly = self.anomaly_of(volume)
+        return to_image(anomaly, volume, description=describe_map(missing_contrasts(self.contrasts_, volume)))
+
+    def anomaly_of(self, volume: Volume) -> FloatArray:
+        """The anomaly map of one volume as an array.
+
+        Parameters
+        ----------
+        volume : Volume
+            As in `score_volume`.
+
+        Returns
+        -------
+        float32 ndarray of shape ``volume.shape``
+            High is abnormal; NaN outside the foreground.
+
+        Raises
+        ------
+        ValueError
+            As in `score_volume`.
         """
         check_is_fitted(self)
         stack = self.preprocessor_.transform([self._to_score(volume)])
@@ -121,9 +146,105 @@ class VolumeAnomalyDetector(BaseEstimator):
         if missing and not allows_missing_contrast(self.pipeline_):
             raise ValueError(self._lacks(volume, missing[0]))
         anomaly = -self.pipeline_.score_samples(stack.X)
-        (image,) = self.preprocessor_.inverse_transform(anomaly, stack)
-        image.header["descrip"] = _description(missing)
-        return image
+        (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
+        return np.asarray(image.dataobj)
+
+    def score_cohort(
+        self,
+        volumes: Iterable[Volume],
+        *,
+        out: PathLike,
+        calibrator: ConformalCalibrator | None = None,
+        min_volume: float = 0.01,
+        n_jobs: int | None = None,
+        resume: bool = True,
+        model: PathLike | None = None,
+        scans: PathLike | None = None,
+        visitor: Visitor | None = None,
+        unreadable: Mapping[str, Exception] | None = None,
+    ) -> Derivative:
+        """Write the anomaly maps of many volumes into a folder, with tables of their scores and lesions.
+
+        The folder is a BIDS derivative. A volume that cannot be scored is told in its table and ends nothing;
+        nor does a worker that is killed. The table grows as volumes are finished, and a run that was
+        interrupted goes on where it stopped.
+
+        Parameters
+        ----------
+        volumes : iterable of Volume
+        out : path-like
+            The folder; no other run may use it meanwhile.
+        calibrator : ConformalCalibrator, default=None
+            Around this detector: lesions are found at its rate, get p-values and masks, and drift is tested.
+            None finds lesions at the threshold of the pipeline's last step, if it has one.
+        min_volume : float, default=0.01
+            Smallest lesion, mL.
+        n_jobs : int or None, default=None
+            Volumes scored at the same time, in processes.
+        resume : bool, default=True
+            Keep the maps in the folder that are whole and of the same detector and threshold.
+        model : path-like, default=None
+            The file that the detector was loaded from, to be named beside the maps with its SHA-256. None
+            takes what :func:`skad.save` would write.
+        scans : path-like, default=None
+            Folder of the scans, which the maps name their sources relative to. None takes the deepest that
+            holds the files of all volumes.
+        visitor : Visitor, default=None
+            What else to do with every scan while it is in memory, for example
+            :class:`skad.report.Gallery`.
+        unreadable : dict of str to Exception, default=None
+            Scans that could not be opened, to be told in the table.
+
+        Returns
+        -------
+        Derivative
+            Of these volumes; its `errors` hold those without a map.
+
+        Raises
+        ------
+        ValueError
+            Two volumes would write one map, or another run uses the folder.
+
+        See Also
+        --------
+        skad.derivatives.Derivative : Opens the folder later.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from skad import VolumeAnomalyDetector
+        >>> from skad.datasets import make_phantom
+        >>> from skad.preprocessing import VolumePreprocessor
+        >>> from skad.scoring import IntensityScorer
+        >>> volumes = make_phantom(n_subjects=2, shape=(24, 28, 8), random_state=0)
+        >>> detector = VolumeAnomalyDetector(
+        ...     IntensityScorer(), preprocessor=VolumePreprocessor(size=(32, 32))
+        ... ).fit(volumes)
+        >>> maps = detector.score_cohort(volumes, out=tempfile.mkdtemp())
+        >>> [record.subject for record in maps]
+        ['phantom01', 'phantom02']
+        """
+        check_is_fitted(self)
+        volumes = list(volumes)
+        writer = MapWriter(
+            Path(out),
+            model_of(self if calibrator is None else calibrator, model),
+            LesionRule.of(self, calibrator, min_volume=min_volume),
+            contrasts=tuple(self.contrasts_),
+            scans=common_folder(volumes) if scans is None else Path(scans),
+            p_values=None if calibrator is None else calibrator.p_values_of,
+            outside=self.preprocessor_.outside,
+        )
+        return score_into(
+            writer,
+            self,
+            volumes,
+            calibrator=calibrator,
+            n_jobs=n_jobs,
+            resume=resume,
+            visitor=visitor,
+            unreadable=unreadable,
+        )
 
     def score_volumes(
         self, volumes: Iterable[Volume], *, n_jobs: int | None = None, on_error: str = "raise"
@@ -225,8 +346,3 @@ def _score_or_error(detector, volume):
         return detector.score_volume(volume)
     except Exception as error:  # one bad subject must not end a night's work, whatever is wrong with it
         return error
-
-
-def _description(missing):
-    text = f"anomaly, high=abnormal, skad {__version__}"
-    return (text + (f", without {' '.join(missing)}" if missing else ""))[:79]

@@ -195,14 +195,19 @@ def test_labels_are_not_read_while_scoring():
     assert image.shape == SHAPE
 
 
-def test_outside_the_mask_the_map_is_nan_or_zero_by_choice():
+def test_outside_the_mask_an_image_is_nan_and_a_file_what_was_chosen(tmp_path):
     mask = np.zeros(SHAPE, dtype=bool)
     mask[2:7, 2:9, :] = True
     scored = Volume(dict(volume(1).contrasts), CENTRED, mask=mask)
     for outside, expected in (("nan", np.nan), ("zero", 0.0)):
-        image = detector(outside=outside).fit([volume(0)]).score_volume(scored)
-        np.testing.assert_array_equal(np.unique(image.get_fdata()[~mask]), [expected])
-        assert np.isfinite(image.get_fdata()[mask]).all()
+        fitted = detector(outside=outside).fit([volume(0)])
+        (record,) = fitted.score_cohort([scored], out=tmp_path / outside)
+        for voxels, value in (
+            (fitted.score_volume(scored).get_fdata(), np.nan),
+            (record.image.load(), expected),
+        ):
+            np.testing.assert_array_equal(np.unique(voxels[~mask]), [value])
+            assert np.isfinite(voxels[mask]).all()
 
 
 def test_many_volumes_come_in_order_with_the_maps_of_each():

@@ -19,8 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skad.base import takes_pairs
-from skad.persistence import LoadError, load, save, written_whole
+from skad.persistence import LoadError, load, save
 from skad.utils.estimator_checks.data import IMAGE_SIZE, as_pairs, make_check_images
+from skad.utils.files import written_whole
 
 from .estimators import ESTIMATORS, IMAGE_SIZES
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from skad.persistence import written_whole
+from skad.utils.files import written_whole
 from skad.version import __version__
 
 DONE = "done.json"

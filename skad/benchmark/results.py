@@ -14,7 +14,7 @@ from skad.metrics import (
     lesion_froc,
     lesion_size_report,
 )
-from skad.persistence import written_whole
+from skad.utils.files import written_whole
 
 TABLES = ("patients", "pooled", "lesion_sizes", "froc", "curves", "runs")
 """What two studies with the same seeds share to the last digit."""

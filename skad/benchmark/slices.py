@@ -6,8 +6,8 @@ import numpy as np
 
 from skad.benchmark.folds import split_volumes
 from skad.benchmark.study import LOADERS
-from skad.persistence import written_whole
 from skad.preprocessing import VolumePreprocessor
+from skad.utils.files import written_whole
 
 _BLOCK = 256  # slices copied at a time
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from skad.benchmark.results import read_results
 from skad.benchmark.statistics import by_patient, confidence_interval, paired_comparison
-from skad.persistence import written_whole
+from skad.utils.files import written_whole
 
 SCORES = {
     "AUC": "roc_auc",

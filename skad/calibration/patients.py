@@ -35,10 +35,7 @@ def check_normal(volumes):
 def volume_maps(detector, volumes, n_jobs=None):
     """The anomaly map of every volume on its own grid, NaN outside the foreground, one after the other."""
     for volume, image in detector.score_volumes(volumes, n_jobs=n_jobs):
-        anomaly = np.asarray(image.dataobj, dtype=np.float32)
-        if detector.preprocessor_.outside == "zero":
-            anomaly = np.where(anomaly == 0, np.float32(np.nan), anomaly)
-        yield volume, anomaly
+        yield volume, np.asarray(image.dataobj, dtype=np.float32)
 
 
 def scores_of_volumes(detector, volumes, n_jobs=None):

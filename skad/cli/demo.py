@@ -5,7 +5,6 @@ import shlex
 import shutil
 from pathlib import Path
 
-from skad.cli.bids import BIDS_VERSION
 from skad.cli.evaluate import evaluate
 from skad.cli.fit import fit
 from skad.cli.output import (
@@ -20,6 +19,7 @@ from skad.cli.output import (
 )
 from skad.cli.score import score
 from skad.datasets import make_phantom
+from skad.derivatives.bids import BIDS_VERSION
 from skad.io import write_map
 from skad.io.nifti import open_nifti
 from skad.plotting import plot_volume, save_figure

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from skad.cli.json_output import record_under
-from skad.persistence import written_whole
+from skad.utils.files import written_whole
 from skad.version import __version__
 
 ENDING = "desc-anomaly_map"

@@ -7,7 +7,6 @@ import numpy as np
 from tqdm import tqdm
 
 from skad.calibration.drift import summarise
-from skad.cli.bids import describe_derivative, source_uri
 from skad.cli.cohort import load_cohort
 from skad.cli.detectors import load_detector
 from skad.cli.doubts import write_drift
@@ -31,6 +30,7 @@ from skad.cli.output import (
     write_table,
 )
 from skad.cli.report import write_report
+from skad.derivatives.bids import describe_derivative, source_uri
 from skad.io import save_image
 from skad.plotting import plot_volume, save_figure
 

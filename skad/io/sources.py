@@ -42,3 +42,29 @@ class Missing:
     def covered(self):
         """No voxel holds a measurement."""
         return np.False_
+
+
+class Cached:
+    """A source that is read once and then kept, for as long as it is in use.
+
+    Parameters
+    ----------
+    source : source
+    """
+
+    def __init__(self, source):
+        self.source = source
+        self.shape, self.where = source.shape, source.where
+        self._voxels = None
+
+    def load(self):
+        """The voxels of the source, as a read-only view."""
+        if self._voxels is None:
+            self._voxels = np.asanyarray(self.source.load())
+        view = self._voxels.view()
+        view.flags.writeable = False
+        return view
+
+    def covered(self):
+        """As the source has it."""
+        return self.source.covered()

@@ -1,14 +1,14 @@
 """One subject on one grid."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from skad.io.errors import VolumeReadError
 from skad.io.labels import whole_numbers
-from skad.io.sources import InMemory
+from skad.io.sources import Cached, InMemory
 from skad.utils.typing import BoolArray, IntArray
 
 
@@ -133,6 +133,18 @@ class Volume:
     def mask(self) -> BoolArray | None:
         """The brain or body, bool of shape (nx, ny, nz), or None. Probabilities are cut at one half."""
         return None if self._mask is None else self._mask.load() > 0.5
+
+    def cached(self) -> Self:
+        """The same volume, which keeps its voxels once they are read: every file is read once at most."""
+        return type(self)(
+            {name: Cached(source) for name, source in self.contrasts.sources.items()},
+            self.affine,
+            subject=self.subject,
+            labels=None if self._labels is None else Cached(self._labels),
+            mask=None if self._mask is None else Cached(self._mask),
+            header=self.header,
+            info=self.info,
+        )
 
     def __repr__(self):
         grid = "x".join(str(n) for n in self.shape)

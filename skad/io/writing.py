@@ -1,6 +1,6 @@
 """Maps to NIfTI images on the subject's own grid."""
 
-import uuid
+import gzip
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,13 +9,15 @@ import numpy as np
 
 from skad.io.errors import VolumeWriteError
 from skad.io.volume import Volume
+from skad.utils.files import WriteError, written_whole
 from skad.utils.typing import Array, PathLike
 
 NiftiImage: TypeAlias = nibabel.Nifti1Image  # and its subclass for NIfTI-2
 OUTSIDE = {"nan": np.nan, "zero": 0.0}
+_COMPRESSION = 1  # as nibabel has it: scores hardly compress further
 
 
-def to_image(array: Array, volume: Volume, *, outside: str = "nan") -> NiftiImage:
+def to_image(array: Array, volume: Volume, *, outside: str = "nan", description: str = "") -> NiftiImage:
     """A map as a NIfTI image that lies on the volume exactly.
 
     Parameters
@@ -26,6 +28,8 @@ def to_image(array: Array, volume: Volume, *, outside: str = "nan") -> NiftiImag
         Gives affine, qform and sform with their codes, and units.
     outside : {"nan", "zero"}, default="nan"
         What NaN becomes. Some viewers cannot show NaN; a zero cannot be told from a score of zero.
+    description : str, default=""
+        For the header, which holds its first 79 characters.
 
     Returns
     -------
@@ -54,14 +58,16 @@ def to_image(array: Array, volume: Volume, *, outside: str = "nan") -> NiftiImag
         )
     if outside != "nan":
         array = np.where(np.isnan(array), np.float32(OUTSIDE[outside]), array)
+    image = _with_geometry(array, volume)
+    image.header["descrip"] = description[:79]
+    return image
+
+
+def _with_geometry(array, volume):
     if volume.header is None:
         image = nibabel.Nifti1Image(array, volume.affine)
         image.header.set_xyzt_units("mm")
         return image
-    return _with_geometry(array, volume)
-
-
-def _with_geometry(array, volume):
     fields = volume.header
     kind = nibabel.Nifti2Image if int(fields["sizeof_hdr"]) == 540 else nibabel.Nifti1Image
     header = kind.header_class()
@@ -103,25 +109,33 @@ def write_map(array: Array, volume: Volume, path: PathLike, *, outside: str = "n
 
 
 def save_image(image: NiftiImage, path: PathLike) -> Path:
-    """Write a NIfTI image under a temporary name beside `path`, then rename it; returns the path."""
+    """Write a NIfTI image, complete or not at all; returns the path.
+
+    Raises
+    ------
+    VolumeWriteError
+        The name is not NIfTI's, or the folder cannot be written.
+    """
     path = Path(path)
-    ending = next((end for end in (".nii.gz", ".nii") if path.name.endswith(end)), None)
-    if ending is None:
-        raise VolumeWriteError(f"{path} should end in .nii.gz or .nii: rename it.")
+    content = image_bytes(image, path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_then_rename(image, path, ending)
-    except OSError as error:
-        raise VolumeWriteError(
-            f"{path} cannot be written ({error.strerror or error}): choose a folder you may write to."
-        ) from error
+        with written_whole(path) as temporary:
+            temporary.write_bytes(content)
+    except WriteError as error:
+        raise VolumeWriteError(str(error)) from error
     return path
 
 
-def _write_then_rename(image, path, ending):
-    temporary = path.with_name(f".{uuid.uuid4().hex}{ending}")
-    try:
-        nibabel.save(image, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def image_bytes(image: NiftiImage, path: Path) -> bytes:
+    """Content of the file of an image: compressed where `path` ends in .nii.gz; equal images, equal bytes.
+
+    Raises
+    ------
+    VolumeWriteError
+        The name is not NIfTI's.
+    """
+    if path.name.endswith(".nii.gz"):
+        return gzip.compress(image.to_bytes(), _COMPRESSION, mtime=0)
+    if path.name.endswith(".nii"):
+        return image.to_bytes()
+    raise VolumeWriteError(f"{path} should end in .nii.gz or .nii: rename it.")

@@ -6,8 +6,7 @@ from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skad.persistence.files import LoadError, load, save
-    from skad.persistence.writing import written_whole
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
-__all__ = ["LoadError", "load", "save", "written_whole"]
+__all__ = ["LoadError", "load", "save"]

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from skad.persistence.classes import RefusedError
 from skad.persistence.decoding import Decoder
 from skad.persistence.encoding import Encoder
-from skad.persistence.writing import written_whole
+from skad.utils.files import written_whole
 from skad.utils.typing import PathLike
 from skad.version import __version__
 

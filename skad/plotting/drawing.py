@@ -4,7 +4,7 @@ from itertools import cycle
 
 from matplotlib.figure import Figure
 
-from skad.persistence import written_whole
+from skad.utils.files import written_whole
 
 MAP_COLOURS = "inferno"  # even lightness steps: reads the same in grey and with any colour vision
 TRUTH_COLOUR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on grey, black and yellow

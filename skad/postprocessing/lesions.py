@@ -9,6 +9,8 @@ from scipy import ndimage
 
 from skad.utils.typing import Array, BoolArray, FloatArray
 
+PEAK = ("peak_x_mm", "peak_y_mm", "peak_z_mm")  # columns of `lesion_table`
+
 
 def hysteresis_threshold(anomaly: Array, low: float, high: float, *, connectivity: int = 1) -> BoolArray:
     """Pixels above a low threshold that hang together with one above a high threshold.
@@ -104,34 +106,42 @@ def lesion_table(
     -------
     list of dict
         ``lesion`` (1, 2, ...), ``volume_ml``, the centroid ``x_mm``, ``y_mm``, ``z_mm`` in the space of the
-        affine, ``peak_score`` and, with `p_values`, the ``p_value`` of the peak.
+        affine, which may lie outside of a bent lesion, ``peak_score`` and, with `p_values`, the ``p_value``
+        of the peak; ``peak_x_mm``, ``peak_y_mm``, ``peak_z_mm``, where the peak is.
 
     Examples
     --------
     >>> import numpy as np
     >>> mask = np.array([[[True, True, False, True]]])
     >>> for row in lesion_table(mask, np.array([[[5.0, 6.0, 0.0, 7.0]]]), np.diag([10, 10, 10, 1])):
-    ...     print(row)
-    {'lesion': 1, 'volume_ml': 2.0, 'x_mm': 0.0, 'y_mm': 0.0, 'z_mm': 5.0, 'peak_score': 6.0}
-    {'lesion': 2, 'volume_ml': 1.0, 'x_mm': 0.0, 'y_mm': 0.0, 'z_mm': 30.0, 'peak_score': 7.0}
+    ...     print(row["lesion"], row["volume_ml"], row["z_mm"], row["peak_score"], row["peak_z_mm"])
+    1 2.0 5.0 6.0 10.0
+    2 1.0 30.0 7.0 30.0
     """
     components, n = connected_components(mask, connectivity)
     if not n:
         return []
     index = np.arange(1, n + 1)
     volumes = np.bincount(components.ravel(), minlength=n + 1)[1:] * voxel_volume(affine)
-    affine = np.asarray(affine, dtype=float)
-    centroids = np.array(ndimage.center_of_mass(mask, components, index)) @ affine[:3, :3].T + affine[:3, 3]
-    peaks = np.array(ndimage.maximum(anomaly, components, index))
+    centroids = _to_mm(ndimage.center_of_mass(mask, components, index), affine)
+    places = ndimage.maximum_position(anomaly, components, index)
+    peaks = anomaly[tuple(np.transpose(places))]
     columns = {"volume_ml": volumes, **dict(zip(("x_mm", "y_mm", "z_mm"), centroids.T, strict=True))}
     columns["peak_score"] = peaks
     if p_values is not None:
         columns["p_value"] = p_values(peaks)
+    columns |= zip(PEAK, _to_mm(places, affine).T, strict=True)
     order = np.argsort(-volumes, kind="stable")
     return [
         {"lesion": number, **{name: float(column[i]) for name, column in columns.items()}}
         for number, i in enumerate(order, start=1)
     ]
+
+
+def _to_mm(places, affine):
+    """Voxel indices of shape (n, 3) to mm."""
+    affine = np.asarray(affine, dtype=float)
+    return np.array(places) @ affine[:3, :3].T + affine[:3, 3]
 
 
 def voxel_volume(affine: ArrayLike) -> float:

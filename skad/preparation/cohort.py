@@ -17,13 +17,13 @@ from sklearn.pipeline import Pipeline
 from skad.io import Volume, save_image, to_image
 from skad.io.nifti import open_nifti
 from skad.io.writing import NiftiImage
-from skad.persistence import written_whole
 from skad.plotting import plot_preparation, save_figure
 from skad.preparation.bias import BiasCorrect
 from skad.preparation.brain import BrainExtract
 from skad.preparation.coregister import CoRegister
 from skad.preparation.mni import RegisterToMNI
 from skad.preparation.sources import Original
+from skad.utils.files import written_whole
 from skad.utils.typing import PathLike
 from skad.version import __version__
 

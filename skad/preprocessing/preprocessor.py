@@ -192,7 +192,9 @@ class VolumePreprocessor(BaseEstimator):
             placements=list(placements),
         )
 
-    def inverse_transform(self, maps: Array, stack: SliceStack) -> list[NiftiImage]:
+    def inverse_transform(
+        self, maps: Array, stack: SliceStack, *, outside: str | None = None
+    ) -> list[NiftiImage]:
         """Maps of a stack's slices as images in the patients' own space.
 
         Parameters
@@ -201,6 +203,8 @@ class VolumePreprocessor(BaseEstimator):
             For example an anomaly map; NaN in the background.
         stack : SliceStack
             What `transform` returned.
+        outside : {"nan", "zero"} or None, default=None
+            What the images hold outside the foreground; None is the parameter `outside`.
 
         Returns
         -------
@@ -209,12 +213,13 @@ class VolumePreprocessor(BaseEstimator):
         """
         if maps.shape != (len(stack), *stack.X.shape[2:]):
             raise ValueError(f"maps should have shape {(len(stack), *stack.X.shape[2:])}, got {maps.shape}.")
-        return [self._native(maps, stack, index) for index in range(len(stack.volumes))]
+        outside = self.outside if outside is None else outside
+        return [self._native(maps, stack, index, outside) for index in range(len(stack.volumes))]
 
-    def _native(self, maps, stack, index):
+    def _native(self, maps, stack, index, outside):
         rows = stack.volume_index == index
         native = stack.placements[index].to_native(maps[rows], stack.slice_index[rows])
-        return to_image(native, stack.volumes[index], outside=self.outside)
+        return to_image(native, stack.volumes[index], outside=outside)
 
     def _fit_mode(self):
         if self.fit_mode != "auto":

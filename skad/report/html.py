@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import jinja2
 
-from skad.persistence import written_whole
+from skad.utils.files import written_whole
 
 _HERE = files("skad.report")
 

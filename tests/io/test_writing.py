@@ -110,12 +110,15 @@ def test_a_failed_write_leaves_the_old_map_and_nothing_else(tmp_path, monkeypatc
     path = write_map(np.ones(SHAPE), volume, tmp_path / "map.nii.gz")
     before = path.read_bytes()
 
-    def full_disk(image, name):
-        Path(name).write_bytes(b"half")
+    def full_disk(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:9])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(nibabel, "save", full_disk)
-    with pytest.raises(VolumeWriteError, match="No space left"):
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(
+        VolumeWriteError, match=r"map\.nii\.gz cannot be written, the disk is full: free some space"
+    ):
         write_map(np.zeros(SHAPE), volume, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["map.nii.gz"]

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-from skad.cli.output import ENDING, GENERATED_BY, write_json
-from skad.persistence import written_whole
+from skad.derivatives.naming import ENDING
+from skad.derivatives.sidecar import GENERATED_BY
+from skad.utils.files import write_json, written_whole
+from skad.utils.typing import PathLike
 
 BIDS_VERSION = "1.11.1"
 SCANS = "scans"  # what the scans are called in the BIDS URIs of a derivative
@@ -24,7 +26,7 @@ For research: not a medical device, not for diagnosis.
 """
 
 
-def describe_derivative(folder, scans):
+def describe_derivative(folder: PathLike, scans: PathLike) -> None:
     """Write what a BIDS derivative needs beside its maps; a README or .bidsignore that is there stays.
 
     Parameters
@@ -49,7 +51,7 @@ def describe_derivative(folder, scans):
         _write_text("\n".join(IGNORED) + "\n", folder / ".bidsignore")
 
 
-def source_uri(path, scans):
+def source_uri(path: PathLike, scans: PathLike) -> str:
     """The BIDS URI of a scan, for ``Sources``.
 
     Examples

@@ -1,0 +1,192 @@
+"""A folder of maps as an object."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self, overload
+
+import numpy as np
+
+from skad.derivatives.doubts import cohort_warnings, read_drift, with_warnings
+from skad.derivatives.naming import ENDING, SCORES, map_path
+from skad.derivatives.record import Record, read_record
+from skad.derivatives.sidecar import SidecarError
+from skad.io import Volume
+from skad.utils.tables import read_table
+from skad.utils.typing import PathLike
+
+
+class Derivative(Sequence[Record]):
+    """A folder of anomaly maps: a sequence of records, one per scan, sorted by name.
+
+    Parameters
+    ----------
+    folder : path-like
+        What ``skad score`` or :meth:`skad.VolumeAnomalyDetector.score_cohort` wrote. The JSON file beside
+        every map is read once, now; maps and tables are read when they are asked for.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    errors : dict of str to Exception
+        Scans without a usable map, by name: those that could not be scored, and maps whose JSON file is
+        malformed.
+
+    Raises
+    ------
+    ValueError
+        The folder holds no map.
+
+    See Also
+    --------
+    skad.evaluation.evaluate : Scores of the maps against labels.
+    skad.report.write_report : The maps in one HTML file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad import VolumeAnomalyDetector
+    >>> from skad.datasets import make_phantom
+    >>> from skad.derivatives import Derivative
+    >>> from skad.preprocessing import VolumePreprocessor
+    >>> from skad.scoring import IntensityScorer
+    >>> volumes = make_phantom(n_subjects=2, shape=(24, 28, 8), random_state=0)
+    >>> detector = VolumeAnomalyDetector(
+    ...     IntensityScorer(), preprocessor=VolumePreprocessor(size=(32, 32))
+    ... ).fit(volumes)
+    >>> folder = tempfile.mkdtemp()
+    >>> detector.score_cohort(volumes, out=folder)
+    Derivative(..., 2 maps)
+    >>> for record in Derivative(folder):
+    ...     print(record.subject, record.anomaly.shape, record.warnings)
+    phantom01 (24, 28, 8) ()
+    phantom02 (24, 28, 8) ()
+    """
+
+    def __init__(self, folder: PathLike) -> None:
+        self.folder = Path(folder)
+        records, errors = _read(self.folder)
+        if not records and not errors:
+            raise ValueError(
+                f"{folder} holds no sub-*/anat/*_{ENDING}.nii.gz with its .json: "
+                "give a folder of `skad score`."
+            )
+        failed = {
+            row["subject"]: ValueError(row["error"])
+            for row in read_table(self.folder / SCORES)
+            if row.get("error")
+        }
+        self._keep(records, errors | failed)
+
+    @classmethod
+    def of(cls, folder: PathLike, records: Iterable[Record], errors: Mapping[str, Exception]) -> Self:
+        """A folder whose records are known already.
+
+        Parameters
+        ----------
+        folder : path-like
+        records : iterable of Record
+            Kept in this order.
+        errors : dict of str to Exception
+
+        Returns
+        -------
+        Derivative
+        """
+        self = cls.__new__(cls)
+        self.folder = Path(folder)
+        self._keep(records, errors)
+        return self
+
+    def _keep(self, records, errors):
+        self.errors = dict(errors)
+        self.drift = read_drift(self.folder)
+        self._records = with_warnings(list(records), self.drift)
+        self._by_path = {record.path: record for record in self._records}
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Record]: ...
+    def __getitem__(self, index):
+        return self._records[index]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __repr__(self) -> str:
+        return f"Derivative({str(self.folder)!r}, {len(self)} map{'s' * (len(self) != 1)})"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is doubtful about the maps together, a sentence each; `Record.warnings` has each map's own."""
+        return cohort_warnings(self._records, self.drift)
+
+    @property
+    def contrasts(self) -> tuple[str, ...]:
+        """The contrasts that the maps were made from."""
+        return self._records[0].sidecar.contrasts if self._records else ()
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Names of the detectors' files by their SHA-256."""
+        return {record.sidecar.model.sha256: record.sidecar.model.file for record in self._records}
+
+    def threshold(self) -> tuple[float, str]:
+        """Scores above it are abnormal, and a sentence that says where it is from.
+
+        Returns
+        -------
+        threshold : float
+            That of the detector or calibrator; else the median over the maps of their 99th percentiles.
+        origin : str
+        """
+        rule = next((record.sidecar.rule for record in self._records if record.sidecar.rule), None)
+        if rule is None:
+            tails = [record.sidecar.summary["percentile_99"] for record in self._records]
+            return float(np.median(tails)), (
+                "the top 1 % of the voxels of the median subject, for want of a calibrated one: every "
+                "subject has something above such a threshold, normal or not"
+            )
+        if rule.fpr is None:
+            return rule.threshold, "the detector's own, which promises no false-positive rate"
+        return rule.threshold, (
+            f"calibrated to a {rule.unit}-wise false-positive rate of {rule.fpr:g} in normal subjects"
+        )
+
+    def record_of(self, volume: Volume) -> Record | None:
+        """The record of a volume's map, or None where it has none here."""
+        return self._by_path.get(map_path(self.folder, volume))
+
+    def pairs(self, volumes: Iterable[Volume]) -> Iterator[tuple[Record, Volume]]:
+        """Maps with the volumes they were made from, in the volumes' order; others are left out.
+
+        Parameters
+        ----------
+        volumes : iterable of Volume
+
+        Yields
+        ------
+        record : Record
+        volume : Volume
+        """
+        for volume in volumes:
+            record = self.record_of(volume)
+            if record is not None:
+                yield record, volume
+
+    def only(self, volumes: Iterable[Volume]) -> Self:
+        """The part of the folder that is of some volumes, as a Derivative."""
+        return type(self).of(self.folder, [record for record, _ in self.pairs(volumes)], self.errors)
+
+
+def _read(folder):
+    """Records of all maps, sorted, and the errors of those whose JSON file is malformed."""
+    records, errors = [], {}
+    for path in sorted(folder.glob(f"sub-*/**/anat/*_{ENDING}.nii.gz")):
+        try:
+            record = read_record(path)
+        except SidecarError as error:
+            errors[path.name.removesuffix(f"_{ENDING}.nii.gz")] = error
+        else:
+            records.append(record)
+    return records, errors

@@ -1,0 +1,88 @@
+"""Where the files of a scan lie in a folder of maps, and what the scan is called."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from skad.io import Volume
+from skad.utils.typing import PathLike
+
+ENDING = "desc-anomaly_map"
+SCORES, DRIFT = "scores.csv", "drift.csv"  # tables of the cohort
+LESIONS = "lesions.csv"  # of a scan
+
+
+def name_of(volume: Volume) -> str:
+    """Subject and, where there are several, session: what a volume is called in tables and messages."""
+    return "_".join(filter(None, (volume.subject, volume.info.get("session"))))
+
+
+def map_path(folder: PathLike, volume: Volume) -> Path:
+    """Where the map of a volume lies: ``sub-*/[ses-*/]anat/sub-*_[ses-*_]desc-anomaly_map.nii.gz``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.io import Volume
+    >>> map_path("maps", Volume({"T1w": np.ones((2, 3, 4))}, np.eye(4), subject="BraTS20_007")).as_posix()
+    'maps/sub-BraTS20007/anat/sub-BraTS20007_desc-anomaly_map.nii.gz'
+    """
+    parts = [_entity("sub", volume.subject)]
+    if volume.info.get("session"):
+        parts.append(_entity("ses", volume.info["session"]))
+    return Path(folder, *parts, "anat", "_".join([*parts, f"{ENDING}.nii.gz"]))
+
+
+def map_name(path: Path) -> str:
+    """Subject and, where there are several, session, as in the name of a map.
+
+    Examples
+    --------
+    >>> map_name(Path("maps/sub-01/anat/sub-01_desc-anomaly_map.nii.gz"))
+    'sub-01'
+    """
+    return path.name.removesuffix(f"_{ENDING}.nii.gz")
+
+
+def sidecar_path(path: Path) -> Path:
+    """The JSON file beside an image."""
+    return path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+
+
+def mask_path(path: Path) -> Path:
+    """The mask of lesions beside a map."""
+    return path.with_name(path.name.replace(ENDING, "desc-lesions_mask"))
+
+
+def lesions_path(path: Path) -> Path:
+    """The table of lesions of a map, in the folder of its subject or session."""
+    return path.parent.parent / LESIONS
+
+
+def figure_path(path: Path) -> Path:
+    """Where the picture of a map lies: ``sub-*/figures/``, or in the folder of its session's subject."""
+    name = path.name.removesuffix(".nii.gz")
+    levels = 2 if "_ses-" in name else 1
+    return path.parents[levels] / "figures" / f"{name}.png"
+
+
+def check_distinct(volumes: Iterable[Volume]) -> None:
+    """Raise where two volumes would write the same map.
+
+    Raises
+    ------
+    ValueError
+        Names both.
+    """
+    seen: dict[Path, str] = {}
+    for volume in volumes:
+        path = map_path(".", volume)
+        if path in seen:
+            raise ValueError(
+                f"Subjects {seen[path]!r} and {name_of(volume)!r} would both write {path.name}: rename one."
+            )
+        seen[path] = name_of(volume)
+
+
+def _entity(key, value):
+    return f"{key}-{re.sub('[^0-9A-Za-z]', '', value.removeprefix(f'{key}-'))}"

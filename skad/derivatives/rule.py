@@ -1,0 +1,88 @@
+"""Which voxels of a map are lesions."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from skad.calibration import ConformalCalibrator
+
+
+@dataclass(frozen=True)
+class LesionRule:
+    """A threshold of scores, and where it is from.
+
+    Attributes
+    ----------
+    threshold : float
+        Anomaly scores above it are abnormal.
+    min_volume : float
+        Smallest lesion, mL; smaller components are dropped.
+    fpr : float or None
+        The calibrated false-positive rate; None where the threshold is the detector's own, which promises
+        none.
+    unit : str or None
+        What the rate counts, as in :class:`skad.calibration.ConformalCalibrator`.
+
+    See Also
+    --------
+    skad.calibration.ConformalCalibrator : Thresholds with a promise.
+
+    Examples
+    --------
+    >>> LesionRule(threshold=3.5, min_volume=0.01).as_json()
+    {'Threshold': 3.5, 'MinVolumeML': 0.01}
+    """
+
+    threshold: float
+    min_volume: float = 0.01
+    fpr: float | None = None
+    unit: str | None = None
+
+    @classmethod
+    def of(
+        cls, detector: Any, calibrator: ConformalCalibrator | None = None, *, min_volume: float = 0.01
+    ) -> Self | None:
+        """The rule of a detector: at the calibrated rate, or at the threshold of its last step.
+
+        Parameters
+        ----------
+        detector : VolumeAnomalyDetector
+            Fitted.
+        calibrator : ConformalCalibrator, default=None
+            Around the detector.
+        min_volume : float, default=0.01
+            mL.
+
+        Returns
+        -------
+        LesionRule or None
+            None where the last step has no ``offset_``.
+
+        Raises
+        ------
+        ValueError
+            `min_volume` is negative, or the calibrator has too few patients for its rate.
+        """
+        if min_volume < 0:
+            raise ValueError(f"min_volume should be at least 0 mL, got {min_volume:g}.")
+        if calibrator is not None:
+            return cls(-float(calibrator.offset_), float(min_volume), float(calibrator.fpr), calibrator.unit)
+        steps = getattr(detector.pipeline_, "steps", [("", detector.pipeline_)])
+        offset = getattr(steps[-1][1], "offset_", None)
+        return None if offset is None else cls(-float(offset), float(min_volume))
+
+    def as_json(self) -> dict[str, Any]:
+        """What a sidecar says of the rule."""
+        settings: dict[str, Any] = {"Threshold": self.threshold, "MinVolumeML": self.min_volume}
+        if self.fpr is not None:
+            settings |= {"FalsePositiveRate": self.fpr, "Unit": self.unit}
+        return settings
+
+    @classmethod
+    def from_json(cls, settings: dict[str, Any]) -> Self:
+        """The rule that a sidecar describes."""
+        return cls(
+            float(settings["Threshold"]),
+            float(settings["MinVolumeML"]),
+            settings.get("FalsePositiveRate"),
+            settings.get("Unit"),
+        )

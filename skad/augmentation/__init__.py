@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from skad.augmentation.augmentation import Augmentation
     from skad.augmentation.geometry import Geometry
     from skad.augmentation.intensity import Intensity
+    from skad.augmentation.scanner import Scanner
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
-__all__ = ["Augmentation", "Geometry", "Intensity"]
+__all__ = ["Augmentation", "Geometry", "Intensity", "Scanner"]

@@ -9,7 +9,14 @@ from skad.reconstruction.gmvae import GMVAEReconstructor
 from skad.reconstruction.introvae import IntroVAEReconstructor
 from skad.reconstruction.latent_search import LatentSearchTransformer
 from skad.reconstruction.vae import VAEReconstructor
-from skad.scoring import DAGMMScorer, DeepSVDDScorer, EnsembleScorer, JointDRGMM, SklearnScorer
+from skad.scoring import (
+    ConditionalMixtureScorer,
+    DAGMMScorer,
+    DeepSVDDScorer,
+    EnsembleScorer,
+    JointDRGMM,
+    SklearnScorer,
+)
 from skad.scoring.gaussian_mixture import MixtureScorer
 from skad.scoring.intensity import IntensityScorer
 from skad.scoring.patch_embedding import PatchEmbeddingScorer
@@ -29,6 +36,8 @@ ESTIMATORS = [
     EnsembleScorer([("intensity", IntensityScorer()), ("residual", IntensityScorer(sign=-1, smoothing=0))]),
     JointDRGMM(n_components=2, width=4, max_epochs=1),
     MixtureScorer(n_components=2),
+    ConditionalMixtureScorer(n_components=2),
+    ConditionalMixtureScorer(contrast=[1, 0], sign=[1, 0], smoothing=[0.5, 1.0], trimmed=0.1, n_components=1),
     DAGMMScorer(n_components=2, width=4, max_epochs=1),
     DAGMMScorer(convolutional=True, n_components=2, width=4, max_epochs=1),
     DeepSVDDScorer(n_features=3, width=4, depth=2, max_epochs=1),

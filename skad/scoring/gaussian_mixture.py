@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from skad.base import PixelScorerMixin
 from skad.mixture import energy
+from skad.mixture.fitting import sample_pixels
 from skad.training import seeded
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of
@@ -126,29 +127,3 @@ class MixtureScorer(PixelScorerMixin, BaseEstimator):
 
     def _features(self, X):
         return X
-
-
-def sample_pixels(X, max_pixels, generator):
-    """Foreground pixels drawn without replacement, every slice in proportion to its foreground.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_contrasts, height, width)
-        NaN background; read slice by slice.
-    max_pixels : int
-        All pixels where there are not more.
-    generator : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of float64, shape (n_pixels, n_contrasts)
-    """
-    counts = np.array([np.count_nonzero(foreground_of(image[None])) for image in X])
-    total = int(counts.sum())
-    chosen = np.sort(generator.choice(total, min(max_pixels, total), replace=False))
-    pixels, first = [], 0
-    for image, count in zip(X, counts, strict=True):
-        start, stop = np.searchsorted(chosen, [first, first + count])
-        pixels.append(image[:, foreground_of(image[None])[0]].T[chosen[start:stop] - first])
-        first += count
-    return np.concatenate(pixels).astype(np.float64)

@@ -9,7 +9,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skad.base import PixelScorerMixin
-from skad.scoring.gaussian_mixture import sample_pixels
+from skad.mixture.fitting import sample_pixels
 from skad.training import seeded
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
-from skad.scoring.gaussian_mixture import MixtureScorer, sample_pixels
+from skad.mixture.fitting import sample_pixels
+from skad.scoring.gaussian_mixture import MixtureScorer
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 import skad
+from skad.mixture.fitting import sample_pixels
 from skad.scoring import PyODScorer, SklearnScorer
-from skad.scoring.gaussian_mixture import sample_pixels
 
 
 @pytest.fixture

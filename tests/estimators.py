@@ -2,7 +2,7 @@
 
 from sklearn.mixture import GaussianMixture
 
-from skad.reconstruction import ContrastTranslator
+from skad.reconstruction import ConditionalMixtureReconstructor, ContrastTranslator
 from skad.reconstruction.denoising import DenoisingReconstructor
 from skad.reconstruction.fanogan import FAnoGANReconstructor
 from skad.reconstruction.gmvae import GMVAEReconstructor
@@ -26,6 +26,7 @@ from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer
 VAE = {"channels": (2, 4), "latent_channels": 2, "max_epochs": 1, "batch_size": 3}
 
 ESTIMATORS = [
+    ConditionalMixtureReconstructor(n_components=2),
     ContrastTranslator(width=4, n_blocks=1, max_epochs=1),
     DenoisingReconstructor(width=2, depth=2, noise_cells=4, max_epochs=1),
     VAEReconstructor(**VAE),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skad.reconstruction.conditional_mixture import ConditionalMixtureReconstructor
     from skad.reconstruction.contrast_translator import ContrastTranslator
     from skad.reconstruction.denoising import DenoisingReconstructor
     from skad.reconstruction.fanogan import FAnoGANReconstructor
@@ -16,6 +17,7 @@ else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
+    "ConditionalMixtureReconstructor",
     "ContrastTranslator",
     "DenoisingReconstructor",
     "FAnoGANReconstructor",

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, Options
 
 from skad.base import PixelScorerMixin
 from skad.mixture.conditional import ConditionalMixture
+from skad.mixture.conditional_maps import condition_on_others, conditional_maps
 from skad.mixture.fitting import fit_trimmed_mixture, sample_pixels
 from skad.postprocessing import smooth_foreground
 from skad.training import seeded
@@ -73,7 +74,6 @@ class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
     --------
     skad.reconstruction.ConditionalMixtureReconstructor : The conditional mean as a reference for any scorer.
     MixtureScorer : The joint density of the contrasts instead of tails of one.
-    skad.SingleSubjectDetector : This scorer fitted to every patient's own volume, without normal scans.
 
     Notes
     -----
@@ -206,32 +206,17 @@ class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
             return list(range(self.n_contrasts_in_))
         return [int(index) for index in np.atleast_1d(self.contrast)]
 
-    def _conditionals(self, mixture, present):
-        """The distribution of every scored contrast that is present given the others that are."""
-        given = present if self.given is None else [index for index in self.given if index in present]
-        return {
-            position: ConditionalMixture(*mixture, index, [other for other in given if other != index])
-            for position, index in enumerate(self._scored())
-            if index in present
-        }
-
     def _anomaly_under(self, mixture, pixels):
-        conditionals = self._conditionals(mixture, range(self.n_contrasts_in_))
-        residuals = np.array([each.quantile_residual(pixels) for each in conditionals.values()])
+        everything = range(self.n_contrasts_in_)
+        conditionals = condition_on_others(mixture, self._scored(), everything, self.given)
+        residuals = np.array([conditional.quantile_residual(pixels) for conditional in conditionals])
         return fisher_surprise(_surprise(residuals, self.sign))
 
     def _features(self, X):
-        residuals = np.zeros((len(X), len(self._scored()), *X.shape[2:]), dtype=np.float32)
         mixture = self.weights_, self.means_, self.covariances_
-        conditionals = {}
-        for image, result in zip(X, residuals, strict=True):
-            inside = foreground_of(image[None])[0]
-            present = tuple(np.flatnonzero(~np.isnan(image).all(axis=(1, 2))).tolist())
-            if present not in conditionals:
-                conditionals[present] = self._conditionals(mixture, present)
-            pixels = image[:, inside].T.astype(np.float64)
-            for position, conditional in conditionals[present].items():
-                result[position, inside] = conditional.quantile_residual(pixels)
+        scored = self._scored()
+        residuals = conditional_maps(ConditionalMixture.quantile_residual, mixture, X, scored, self.given)
+        residuals[missing_contrasts(X)[:, scored]] = 0
         return residuals
 
     def _score(self, X):

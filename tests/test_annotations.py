@@ -17,6 +17,7 @@ MODULES = (
     "skad.base",
     "skad.calibration",
     "skad.datasets",
+    "skad.evaluation",
     "skad.io",
     "skad.metrics",
     "skad.model_selection",

@@ -104,6 +104,16 @@ def fitted_in(value):
     return set().union(*(fitted_in(part) for part in parts))
 
 
+def is_random(value):
+    """Whether a table, or a table in it, makes something that depends on a seed."""
+    if isinstance(value, list):
+        return any(map(is_random, value))
+    if not isinstance(value, dict):
+        return False
+    own = "class" in value and "random_state" in (_parameters(find_class(value["class"])) or ())
+    return own or any(map(is_random, value.values()))
+
+
 def _is_fitted(value):
     return isinstance(value, dict) and set(value) in ({"reference"}, {"method"})
 

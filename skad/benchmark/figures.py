@@ -40,7 +40,9 @@ def _lesion_sizes(rows):
 
 
 def size_reports(rows):
-    """Rows of the table "lesion_sizes" as a report per method: mean ROC-AUC of the seeds, and its spread.
+    """Rows of the table "lesion_sizes" as a report per method: ROC-AUC over slices, mean of the seeds.
+
+    Its deviation is that over the slices of a range (A, Fig. 7), mean of the seeds.
 
     Parameters
     ----------
@@ -54,17 +56,18 @@ def size_reports(rows):
     reports = {}
     for row in rows:
         ranges = reports.setdefault(row["method"], {})
-        ranges.setdefault((row["smallest"], row["largest"], row["n_slices"]), []).append(row["roc_auc"])
+        key = (row["smallest_pixels"], row["largest_pixels"], row["n_slices"])
+        ranges.setdefault(key, []).append((row["roc_auc"], row["roc_auc_sd"]))
     return {
         method: [
             {
                 "smallest": low,
                 "largest": high,
                 "n_slices": n,
-                "roc_auc": _over_seeds(np.mean, aucs),
-                "roc_auc_sd": _over_seeds(np.std, aucs),
+                "roc_auc": float(np.mean([auc for auc, _ in scores])),
+                "roc_auc_sd": float(np.mean([sd for _, sd in scores])),
             }
-            for (low, high, n), aucs in sorted(ranges.items())
+            for (low, high, n), scores in sorted(ranges.items())
         ]
         for method, ranges in reports.items()
     }
@@ -152,9 +155,3 @@ def plot_singularity(curves, runs, methods):
     handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
     axis.legend(handles.values(), handles.keys(), frameon=False, fontsize="small")
     return figure
-
-
-def _over_seeds(statistic, values):
-    """Of the seeds that have a value; NaN where none has."""
-    values = [value for value in values if not np.isnan(value)]
-    return float(statistic(values)) if values else np.nan

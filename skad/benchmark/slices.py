@@ -47,6 +47,17 @@ class CohortSlices:
         """Volume of each slice, an integer."""
         return np.array(self._names[fold]["volumes"])
 
+    def scans(self, fold):
+        """What :func:`skad.evaluation.evaluate_slices` takes: groups, sessions, voxel sizes."""
+        patients, volumes = self.patients(fold), self.volumes(fold)
+        of_patient = {p: sorted(set(volumes[patients == p].tolist())) for p in set(patients.tolist())}
+        sessions = [
+            str(of_patient[p].index(v) + 1) if len(of_patient[p]) > 1 else ""
+            for p, v in zip(patients.tolist(), volumes.tolist(), strict=True)
+        ]
+        sizes = np.array(self._names[fold]["voxel_sizes"])
+        return {"groups": patients, "sessions": np.array(sessions), "voxel_size": sizes}
+
 
 def write_cohort(study, name, folder):
     """Load a cohort and those its detectors are also judged on, and write their slices.
@@ -75,6 +86,7 @@ def write_cohort(study, name, folder):
         names[fold] = {
             "patients": stack.groups[rows].tolist(),
             "volumes": stack.volume_index[rows].tolist(),
+            "voxel_sizes": [_voxel_size(stack.placements[i]) for i in stack.volume_index[rows]],
         }
 
     train = prepare.fit_transform(volumes["train"], out=folder / "all.npy")
@@ -96,6 +108,13 @@ def write_cohort(study, name, folder):
     with written_whole(folder / "slices.json") as temporary:
         temporary.write_text(json.dumps(names))
     return {}
+
+
+def _voxel_size(placement):
+    """Distance of slices, rows and columns of a volume's slices, mm."""
+    spacing = placement.resampling.new_spacing
+    pixel = getattr(placement.framing, "pixel_size", None)
+    return [float(mm) for mm in (spacing if pixel is None else (spacing[0], pixel, pixel))]
 
 
 def _load(study, cohort):

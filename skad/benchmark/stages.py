@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from skad.benchmark.components import fitted_in
-from skad.benchmark.guards import count_parameters, no_reference, why_collapsed
-from skad.benchmark.results import chosen_threshold, curve_rows, score_fold, write_rows
+from skad.benchmark.parameters import count_parameters
+from skad.benchmark.results import curve_rows, fold_rows, write_rows
 from skad.benchmark.slices import CohortSlices
+from skad.evaluation import ScoreProbability, evaluate_slices, why_collapsed
+from skad.metrics import ScoreHistogram, UndefinedScoreError, foreground_best_dice_threshold
 from skad.persistence import load, save
 from skad.reconstruction.collapse import CollapseWarning
 from skad.training import checkpoint_in
@@ -69,17 +71,17 @@ def score_method(component, seed, cohort, needed, folder, step, needed_later=Fal
     """
     slices = CohortSlices(cohort)
     estimator, cost = _fit(component, seed, slices, needed, folder)
-    tables, threshold = {}, float("nan")
+    tables, chosen = {}, {"threshold": float("nan"), "probability": None}
     for fold in slices.scored:  # the validation fold comes first
         start = time.perf_counter()
         anomaly = -estimator.score_samples(_inputs(component, slices, needed, fold))
         cost["score_seconds"][fold] = time.perf_counter() - start
         y = np.asarray(slices.y(fold))
         if fold == "validation":
-            threshold = chosen_threshold(y, anomaly)
+            chosen = _chosen(y, anomaly)
         cost["collapsed"] = cost["collapsed"] or why_collapsed(estimator, [anomaly])
-        groups = {"patients": slices.patients(fold), "volumes": slices.volumes(fold)}
-        for name, rows in score_fold(fold, y, anomaly, threshold=threshold, step=step, **groups).items():
+        found = evaluate_slices(y, anomaly, **slices.scans(fold), **chosen, size_step=step)
+        for name, rows in fold_rows(fold, found).items():
             tables.setdefault(name, []).extend(rows)
     for name, rows in tables.items():
         write_rows(rows, folder / f"{name}.csv")
@@ -90,6 +92,16 @@ def score_method(component, seed, cohort, needed, folder, step, needed_later=Fal
             raise
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
+
+
+def _chosen(y, anomaly):
+    """What the validation fold is for: the threshold with the best Dice, and scores as probabilities."""
+    try:
+        threshold = foreground_best_dice_threshold(y, anomaly)
+        probability = ScoreProbability().fit(ScoreHistogram().update(y, anomaly))
+    except UndefinedScoreError:
+        return {"threshold": float("nan"), "probability": None}
+    return {"threshold": threshold, "probability": probability}
 
 
 def curves_of_checkpoints(folder):
@@ -118,16 +130,16 @@ def _fit(component, seed, slices, needed, folder):
         "fit_seconds": seconds,
         "score_seconds": {},
         "parameters": count_parameters(estimator),
-        "collapsed": why_collapsed(estimator) or next(iter(warned), None) or _no_reference(estimator, X),
+        "collapsed": why_collapsed(estimator, warned=warned, pairs=_some_pairs(estimator, X)),
         "resumed": resumed,
     }
 
 
-def _no_reference(estimator, X):
-    """Of a reconstructor on some of the slices that it learnt from."""
+def _some_pairs(estimator, X):
+    """Of a reconstructor on some of the slices that it learned from; None of a scorer."""
     if not hasattr(estimator, "reconstruct"):
         return None
-    return no_reference(estimator.transform(np.array(X[:: -(-len(X) // _LOOKED_AT)])))
+    return estimator.transform(np.array(X[:: -(-len(X) // _LOOKED_AT)]))
 
 
 def _keep(estimator, folder):

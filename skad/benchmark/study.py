@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skad.benchmark.components import ESTIMATORS, build, complete, fitted_in
+from skad.benchmark.components import ESTIMATORS, build, complete, fitted_in, is_random
 from skad.benchmark.folds import FOLDS, check_folds
 from skad.datasets import load, load_bids, load_brats, load_folder, load_isles, make_phantom
 from skad.preprocessing import VolumePreprocessor
@@ -25,6 +25,7 @@ KEYS = (
     "seeds",
     "compared_with",
     "threads",
+    "min_seeds",
     "lesion_size_step",
     "drawn",
     "singularity",
@@ -72,6 +73,11 @@ class Component:
         """Names of the references and methods that have to be there first."""
         return sorted(fitted_in(self.table) | ({self.reference} if self.reference else set()))
 
+    @property
+    def is_random(self):
+        """Whether another seed makes another estimator."""
+        return is_random(self.table)
+
     def build(self, seed, fitted=None):
         """The unfitted estimator."""
         return build(self.table, seed=seed, fitted=fitted)
@@ -93,7 +99,21 @@ class Study:
     singularity: tuple = ()
     threads: int = 1
     lesion_size_step: int = 200
+    min_seeds: int = 3
     data: Path = field(default=Path(), compare=False)
+
+    def seeds_needed(self, method):
+        """How many seeds have to end well for a method to be a number; 1 where none changes anything."""
+        components = self.references | self.methods
+        names = {method}
+        while True:
+            parts = [components[name] for name in names]
+            if any(part.is_random for part in parts):
+                return self.min_seeds
+            more = names.union(*(part.needs for part in parts))
+            if more == names:
+                return 1
+            names = more
 
     def tests_of(self, cohort):
         """Names of the cohorts that detectors of a cohort score beside its own folds."""
@@ -166,6 +186,7 @@ def parse_study(table, *, name="study", data=Path()):
         singularity=tuple(table.get("singularity", ())),
         threads=_positive(table, "threads", 1),
         lesion_size_step=_positive(table, "lesion_size_step", 200),
+        min_seeds=_positive(table, "min_seeds", 3),
         data=data,
         **components,
     )

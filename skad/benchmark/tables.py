@@ -1,17 +1,45 @@
-"""The tables of a study as Markdown, made from its CSV files and nothing else."""
+"""The tables of a study, made from its CSV files and nothing else: Markdown, and a CSV each for the pages."""
+
+import csv
+import shutil
+from dataclasses import dataclass
 
 import numpy as np
 
 from skad.benchmark.results import read_results
-from skad.benchmark.statistics import by_patient, confidence_interval, paired_comparison
+from skad.benchmark.summary import Summary
+from skad.evaluation import (
+    by_subject,
+    confidence_interval,
+    holm,
+    over_seeds,
+    over_subjects,
+    paired_comparison,
+)
 from skad.utils.files import written_whole
 
-SCORES = {
-    "AUC": "roc_auc",
-    "AP": "average_precision",
-    "best Dice": "best_dice",
+RANKING = {"AUC": "roc_auc", "AP": "average_precision", "best Dice": "best_dice"}
+AT_THRESHOLD = {
+    "Dice": "dice",
+    "lost": "lost",
+    "sensitivity": "sensitivity",
     "precision": "precision",
-    "recall": "recall",
+    "specificity": "specificity",
+    "calibration error": "calibration_error",
+}
+LESIONS = {
+    "lesions found": "lesion_recall",
+    "false positives per scan": "n_false_positives",
+    "lesion F1": "lesion_f1",
+    "lesion Dice": "lesion_dice",
+    "panoptic quality": "panoptic_quality",
+    "surface Dice": "surface_dice",
+}
+RATES = {
+    "AUC": "roc_auc",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
     "F1": "f1",
 }
 COSTS = {
@@ -20,19 +48,55 @@ COSTS = {
     "peak GB": "gigabytes",
     "parameters": "parameters",
 }
-PATIENT_SCORES = {"AUC": "roc_auc", "AP": "average_precision", "best Dice": "best_dice"}
-_NOTES = """\
-Mean ± standard deviation over the seeds, over all foreground pixels of a fold. Precision, recall and F1 are
-those of the threshold with the best F1 on the validation fold. Minutes of training are those of the method
-and of the references it uses ("≥": interrupted and resumed, only the last part is counted); peak memory is
-that of its process. A run that collapsed or stopped is no number: a mean leaves it out and says so."""
+NOTES = """\
+Mean ± standard deviation over the seeds. A row with fewer than {min_seeds} seeds that ended well is no number
+and says why; what needs no seed has one. Scores pool the foreground pixels of a fold, or are means over its
+subjects with 95 % bootstrap intervals. Everything at a threshold uses the one with the best Dice on the
+validation fold. p is that of the paired t-test over subjects; "Holm" corrects it for the number of
+comparisons in its table."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page.
+
+    Attributes
+    ----------
+    name : str
+        Of its CSV file.
+    title : str
+    head : list of str
+        At most seven columns.
+    rows : list of list of str
+    """
+
+    name: str
+    title: str
+    head: list
+    rows: list
+
+    def markdown(self):
+        """Lines."""
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        return [f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), ""]
 
 
 def write_tables(study, folder):
-    """Write ``tables.md`` from the CSV files in a study's folder; returns its path."""
+    """Write ``tables.md`` and ``tables/*.csv`` from the CSV files in a study's folder; returns the former."""
+    results = read_results(folder)
+    sections = make_tables(study, results)
+    shutil.rmtree(folder / "tables", ignore_errors=True)
+    (folder / "tables").mkdir()
+    lines = [f"# {study.title}", "", NOTES.format(min_seeds=study.min_seeds), ""]
+    for heading, tables in sections.items():
+        lines += [f"## {heading}", ""]
+        for table in tables:
+            lines += table.markdown()
+            with open(folder / "tables" / f"{table.name}.csv", "w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows([table.head, *table.rows])
     path = folder / "tables.md"
     with written_whole(path) as temporary:
-        temporary.write_text(make_tables(study, read_results(folder)), encoding="utf-8")
+        temporary.write_text("\n".join(lines), encoding="utf-8")
     return path
 
 
@@ -47,134 +111,193 @@ def make_tables(study, results):
 
     Returns
     -------
-    str
-        Markdown.
+    dict of str to list of Table
+        By heading: every fold of every cohort that is trained on, then what its methods cost.
     """
-    results = {name: list(rows) for name, rows in results.items()}
-    lines = [f"# {study.title}", "", _NOTES, ""]
+    sections = {}
     for cohort in dict.fromkeys(row["cohort"] for row in results["runs"]):
-        of_cohort = results_of(results, cohort)
-        folds = dict.fromkeys(row["fold"] for row in of_cohort["pooled"])
-        for fold in folds:
-            lines += [f"## Trained on {cohort}: {_fold_title(fold)}", ""]
-            lines += fold_tables(of_cohort, fold, study.compared_with)
-        if not folds:
-            lines += [f"## Trained on {cohort}", "", *score_table(of_cohort, None), ""]
-    return "\n".join(lines)
+        summary = Summary(study, results, cohort)
+        for fold in summary.folds:
+            title = {"validation": "validation fold", "test": "test fold"}.get(fold, fold)
+            sections[f"Trained on {cohort}: {title}"] = fold_tables(summary, fold)
+        sections[f"Trained on {cohort}: references and costs"] = [
+            *fidelity_tables(summary),
+            cost_table(summary),
+        ]
+    return sections
 
 
-def results_of(results, cohort):
-    """The rows of the detectors that were trained on a cohort."""
-    return {name: [row for row in rows if row["cohort"] == cohort] for name, rows in results.items()}
+def fold_tables(summary, fold):
+    """All tables of one fold that have something to show."""
+    makers = (
+        score_table,
+        threshold_table,
+        subject_table,
+        comparison_table,
+        lesion_table,
+        volume_table,
+        class_table,
+        classwise_table,
+    )
+    tables = (make(summary, fold) for make in makers)
+    return [table for table in tables if table.rows]
 
 
-def fold_tables(results, fold, compared_with=None):
-    """All tables of one fold, lines of Markdown; results of one cohort."""
-    lines = [*score_table(results, fold), ""]
-    if len({row["patient"] for row in results["patients"] if row["fold"] == fold}) > 1:
-        lines += [*patient_table(results, fold, compared_with), ""]
-    return [*lines, *class_table(results, fold), *threshold_table(results, fold), ""]
+def score_table(summary, fold):
+    """Scores over all thresholds (Tables 1 and 2 of A)."""
+    rows = []
+    for method in summary.methods:
+        cells = summary.marked(method, _pooled(summary, method, fold, RANKING))
+        rows.append([method, str(len(summary.runs(method))), *cells])
+    return _table(summary, fold, "scores", "Pooled pixels", ["method", "runs", *RANKING], rows)
 
 
-def score_table(results, fold):
-    """Tables 1 to 4 of A: pooled scores of each method, and what they cost."""
-    lines = _head("method", "seeds", *SCORES, *COSTS)
-    for method, runs in _by_method(results["runs"]).items():
-        rows = _pooled(results, method, fold, _good(runs))
-        scores = [_mean(rows, key) for key in SCORES.values()]
-        lines.append(_line(method, len(runs), *_marked(scores, runs), *_cost_cells(results, method)))
-    return lines
+def threshold_table(summary, fold):
+    """Scores at the validation's threshold, and how much Dice that choice loses."""
+    rows = [
+        [method, *summary.marked(method, _pooled(summary, method, fold, AT_THRESHOLD))]
+        for method in summary.methods
+    ]
+    title = "Pooled pixels at the validation's threshold; lost: best Dice minus Dice"
+    return _table(summary, fold, "threshold", title, ["method", *AT_THRESHOLD], rows)
 
 
-def patient_table(results, fold, compared_with=None):
-    """Mean over the patients with 95 % bootstrap intervals, and the paired comparison with one method."""
-    all_runs = _by_method(results["runs"])
-    methods = {method: _patients(results, method, fold, runs) for method, runs in all_runs.items()}
-    other = compared_with if compared_with in methods else next(iter(methods))
-    head = [f"AUC minus that of {other}", "p (paired t)"]
-    lines = _head("method, per patient", "patients", *PATIENT_SCORES, *head, *COSTS)
-    for method, rows in methods.items():
-        values = {name: by_patient(rows, key) for name, key in PATIENT_SCORES.items()}
-        cells = [_interval(list(each.values())) for each in values.values()]
-        compared = ["-", "-"]
-        if method != other and values["AUC"] and methods[other]:
-            found = paired_comparison(values["AUC"], by_patient(methods[other], "roc_auc"))
-            compared = [
-                f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]",
-                f"{found['p']:.2g}",
-            ]
-        cells = [*_marked([*cells, *compared], all_runs[method]), *_cost_cells(results, method)]
-        lines.append(_line(method, len(values["AUC"]), *cells))
-    return lines
+def subject_table(summary, fold):
+    """Mean over the subjects with 95 % intervals; no rows for one subject."""
+    rows = []
+    for method in summary.methods if summary.n_subjects(fold) > 1 else ():
+        found = {name: by_subject(summary.scans(method, fold), key) for name, key in RANKING.items()}
+        cells = [_interval(list(each.values())) for each in found.values()]
+        rows.append([method, str(len(found["AUC"])), *summary.marked(method, cells)])
+    return _table(summary, fold, "subjects", "Mean over subjects", ["method", "subjects", *RANKING], rows)
 
 
-def class_table(results, fold):
-    """AUC, AP and best Dice of each abnormality class against normal; no lines where there is one class."""
-    labels = dict.fromkeys(r["label"] for r in results["pooled"] if r["fold"] == fold and r["label"] != "any")
-    if not labels:
-        return []
-    scores = [f"class {label}: {name}" for label in labels for name in PATIENT_SCORES]
-    lines = _head("method", *scores, *COSTS)
-    for method, runs in _by_method(results["runs"]).items():
-        cells = []
-        for label in labels:
-            rows = _pooled(results, method, fold, _good(runs), label)
-            cells += [_mean(rows, key) for key in PATIENT_SCORES.values()]
-        lines.append(_line(method, *_marked(cells, runs), *_cost_cells(results, method)))
-    return [*lines, ""]
+def comparison_table(summary, fold):
+    """Paired comparison of every method with one of them; no rows for one subject."""
+    other = summary.compared_with
+    theirs = by_subject(summary.scans(other, fold), "roc_auc")
+    found = {}
+    for method in summary.methods if summary.n_subjects(fold) > 1 and summary.is_number(other) else ():
+        ours = by_subject(summary.scans(method, fold), "roc_auc")
+        if method != other and ours and summary.is_number(method):
+            found[method] = paired_comparison(ours, theirs)
+    adjusted = holm([each["p"] for each in found.values()])
+    rows = [
+        [
+            method,
+            str(each["n_subjects"]),
+            f"{each['difference']:+.3f} [{each['low']:+.3f}, {each['high']:+.3f}]",
+            f"{each['p']:.2g}",
+            f"{p:.2g}",
+        ]
+        for (method, each), p in zip(found.items(), adjusted, strict=True)
+    ]
+    title = f"AUC of subjects, minus that of {other}"
+    return _table(summary, fold, "comparison", title, ["method", "subjects", "difference", "p", "Holm"], rows)
 
 
-def threshold_table(results, fold):
-    """How far the threshold can be trusted: the best Dice of the fold against the chosen one's."""
-    lines = _head("method", "best Dice of the fold", "Dice at the validation's threshold", "lost", *COSTS)
-    for method, runs in _by_method(results["runs"]).items():
-        rows = _pooled(results, method, fold, _good(runs))
-        rows = [row | {"lost": row["best_dice"] - row["f1"]} for row in rows]
-        scores = [_mean(rows, key) for key in ("best_dice", "f1", "lost")]
-        lines.append(_line(method, *_marked(scores, runs), *_cost_cells(results, method)))
-    return lines
+def lesion_table(summary, fold):
+    """What connected components at the validation's threshold are worth: mean over the scans."""
+    rows = []
+    for method in summary.methods:
+        scans = summary.scans(method, fold)
+        cells = [_seeds(_means_of_seeds(scans, key)) for key in LESIONS.values()]
+        rows.append([method, *summary.marked(method, cells)])
+    return _table(summary, fold, "lesions", "Lesions, mean over scans", ["method", *LESIONS], rows)
 
 
-def _by_method(runs):
-    methods = {}
-    for run in runs:
-        methods.setdefault(run["method"], []).append(run)
-    return methods
+def volume_table(summary, fold):
+    """Share of lesions found per range of volumes."""
+    rows_of = {m: summary.rows("lesion_volumes", m, fold) for m in summary.methods}
+    some = next((rows for rows in rows_of.values() if rows), [])
+    ranges = {row["smallest_mm3"]: f"{_range(row)} ({row['n_lesions']})" for row in some}
+    rows = []
+    for method, found in rows_of.items():
+        cells = [_seeds([r["recall"] for r in found if r["smallest_mm3"] == low]) for low in ranges]
+        rows.append([method, *summary.marked(method, cells)])
+    title = "Share of lesions found, by volume in mL (number of lesions)"
+    return _table(summary, fold, "volumes", title, ["method", *ranges.values()], rows if ranges else [])
 
 
-def _good(runs):
-    """Seeds of the runs that are numbers."""
-    return [run["seed"] for run in runs if run["status"] == "ok"]
+def class_table(summary, fold):
+    """Pooled scores of each abnormality class against normal; no rows where there is one class."""
+    labels = [label for label in summary.labels(fold) if label != "any"]
+    rows = [
+        [label, method, *summary.marked(method, _pooled(summary, method, fold, RANKING, label))]
+        for label in (labels if len(labels) > 1 else ())
+        for method in summary.methods
+    ]
+    return _table(summary, fold, "classes", "Pooled pixels per class", ["class", "method", *RANKING], rows)
 
 
-def _pooled(results, method, fold, seeds, label="any"):
-    wanted = (method, fold, label)
-    rows = results["pooled"]
-    return [r for r in rows if (r["method"], r["fold"], r["label"]) == wanted and r["seed"] in seeds]
+def classwise_table(summary, fold):
+    """Table I of K: mean ± standard deviation over the volumes with the class, mean over the seeds."""
+    rows = []
+    for label in summary.labels(fold):
+        for method in summary.methods:
+            found = [r for r in summary.rows("classwise", method, fold) if r["label"] == label]
+            if found:
+                cells = [
+                    f"{np.mean([r[key] for r in found]):.3f} ± {np.mean([r[f'{key}_sd'] for r in found]):.3f}"
+                    for key in RATES.values()
+                ]
+                rows.append([label, method, *summary.marked(method, cells)])
+    title = "Mean ± deviation over volumes, at Youden's J of all pixels of the class"
+    return _table(summary, fold, "classwise", title, ["class", "method", *RATES], rows)
 
 
-def _patients(results, method, fold, runs):
-    rows, good = results["patients"], _good(runs)
-    return [r for r in rows if (r["method"], r["fold"]) == (method, fold) and r["seed"] in good]
+def fidelity_tables(summary):
+    """Anatomical fidelity of the references (K, II-D); no table where the study does not measure it."""
+    found = {}
+    for row in summary.all_rows("fidelity"):
+        found.setdefault((row["fold"], row["method"]), []).append(row)
+    rows = [
+        [fold, name, str(len(each)), *(_seeds([r[key] for r in each]) for key in ("quality", "overlap"))]
+        for (fold, name), each in found.items()
+    ]
+    head = ["fold", "reference", "seeds", "quality score, nats per slice", "overlap score"]
+    title = "Anatomical fidelity of the references, mean over slices"
+    return [Table(f"{summary.cohort}_fidelity", title, head, rows)] if rows else []
 
 
-def _marked(cells, runs):
-    """Cells of scores; where runs failed to give any, why stands in the first of them."""
-    why = next((run["status"] for run in runs if run["status"] != "ok"), None)
-    if why is None:
-        return cells
-    why = why.replace("|", "/")
-    n_bad = sum(run["status"] != "ok" for run in runs)
-    if n_bad == len(runs):
-        return [why, *["-"] * (len(cells) - 1)]
-    return [f"{cells[0]} ({n_bad} of {len(runs)} {why})", *cells[1:]]
+def cost_table(summary):
+    """What a method cost, with the references that it uses."""
+    rows = []
+    for method in summary.methods:
+        costs = summary.all_rows("costs", method)
+        if costs:
+            minutes, seconds, memory, parameters = (
+                np.mean([row[key] for row in costs]) for key in COSTS.values()
+            )
+            partly = "≥ " if any(row["resumed"] for row in costs) else ""
+            rows.append(
+                [method, f"{partly}{minutes:.2f}", f"{seconds:.2f}", f"{memory:.2f}", f"{parameters:,.0f}"]
+            )
+    title = 'Costs, mean over the seeds ("≥": resumed, only the last part is counted)'
+    return Table(f"{summary.cohort}_costs", title, ["method", *COSTS], rows)
 
 
-def _mean(rows, key):
-    values = np.array([row[key] for row in rows], dtype=float)
-    if not values.size or np.isnan(values).any():
+def _table(summary, fold, name, title, head, rows):
+    return Table(f"{summary.cohort}_{fold}_{name}", title, head, rows)
+
+
+def _pooled(summary, method, fold, columns, label="any"):
+    rows = [row for row in summary.rows("pooled", method, fold) if row["label"] == label]
+    rows = [row | {"lost": row["best_dice"] - row.get("dice", np.nan)} for row in rows]
+    return [_seeds([row.get(key, np.nan) for row in rows]) for key in columns.values()]
+
+
+def _means_of_seeds(scans, key):
+    """Mean over the subjects for each seed."""
+    seeds = dict.fromkeys(row["seed"] for row in scans)
+    return [over_subjects([row for row in scans if row["seed"] == seed], key)[0] for seed in seeds]
+
+
+def _seeds(values):
+    mean, sd = over_seeds(values)
+    if np.isnan(mean):
         return "-"
-    return f"{values.mean():.3f}" + (f" ± {values.std(ddof=1):.3f}" if values.size > 1 else "")
+    return f"{mean:.3f}" + ("" if np.isnan(sd) else f" ± {sd:.3f}")
 
 
 def _interval(values):
@@ -184,22 +307,8 @@ def _interval(values):
     return f"{np.mean(values):.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _cost_cells(results, method):
-    rows = [row for row in results["costs"] if row["method"] == method]
-    if not rows:
-        return ["-"] * len(COSTS)
-    minutes, seconds, memory, parameters = (np.mean([row[key] for row in rows]) for key in COSTS.values())
-    partly = "≥ " if any(row["resumed"] for row in rows) else ""
-    return [f"{partly}{minutes:.2f}", f"{seconds:.2f}", f"{memory:.2f}", f"{parameters:,.0f}"]
-
-
-def _fold_title(fold):
-    return {"validation": "validation fold", "test": "test fold"}.get(fold, fold)
-
-
-def _head(*names):
-    return [_line(*names), "|" + "---|" * len(names)]
-
-
-def _line(*cells):
-    return f"| {' | '.join(map(str, cells))} |"
+def _range(row):
+    low, high = row["smallest_mm3"] / 1000, row["below_mm3"] / 1000
+    if not low:
+        return f"below {high:g}"
+    return f"from {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"

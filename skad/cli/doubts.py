@@ -5,6 +5,7 @@ import numpy as np
 from skad.calibration.drift import drift_p_value
 from skad.cli.label_tables import read_table
 from skad.cli.output import DRIFT, map_name, write_table
+from skad.evaluation.collapse import says_nothing
 
 DRIFT_LEVEL = 0.05
 ALL = "all"  # in the table: every subject together
@@ -24,7 +25,7 @@ def warnings_of(sidecars):
             for holds, text in (
                 (sidecar["MissingContrasts"], f"missing contrast: {', '.join(sidecar['MissingContrasts'])}"),
                 (
-                    summary["maximum"] <= summary["percentile_50"],
+                    says_nothing(summary["maximum"], summary["percentile_50"]),
                     "collapse: all scores are the same, the map says nothing",
                 ),
                 (

@@ -15,6 +15,7 @@ from skad.version import __version__
 ENDING = "desc-anomaly_map"
 SCORES, DRIFT = "scores.csv", "drift.csv"  # of `skad score`
 EVALUATION, LESION_SIZES, ROC = "evaluation.csv", "lesion_sizes.csv", "roc.png"  # of `skad evaluate`
+LESION_VOLUMES = "lesion_volumes.csv"  # too
 REPORT = "report.html"  # of both
 GENERATED_BY = [
     {"Name": "skad", "Version": __version__, "CodeURL": "https://github.com/skad-developers/skad"}

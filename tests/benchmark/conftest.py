@@ -11,6 +11,7 @@ from .parts import DeadComponent, SingularComponent
 
 TABLE = {
     "seeds": [0, 1],
+    "min_seeds": 2,
     "compared_with": "mixture",
     "singularity": ["density"],
     "lesion_size_step": 8,

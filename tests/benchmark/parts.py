@@ -32,6 +32,8 @@ class ConstantScorer(PixelScorerMixin, BaseEstimator):
 class DeadComponent(Component):
     """Builds the constant score."""
 
+    is_random = False
+
     def build(self, seed, fitted=None):
         return ConstantScorer()
 
@@ -45,6 +47,8 @@ class SingularScorer(ConstantScorer):
 
 class SingularComponent(Component):
     """Builds the scorer whose training ends."""
+
+    is_random = False
 
     def build(self, seed, fitted=None):
         return SingularScorer()

@@ -46,7 +46,9 @@ def test_there_is_a_row_for_every_method_seed_and_patient(results, slices):
         for name, seed, fold in product(METHODS, [0, 1], FOLDS)
         for patient in slices.patients(fold)
     }
-    found = [(r["method"], r["seed"], r["fold"], r["patient"]) for r in results["patients"]]
+    found = [
+        (r["method"], r["seed"], r["fold"], r["subject"]) for r in results["scans"] if r["label"] == "any"
+    ]
     assert len(found) == len(set(found))
     assert {row for row in found if row[0] in METHODS} == expected
 
@@ -71,13 +73,10 @@ def test_scores_are_those_of_the_metrics(results, slices, fold):
     assert row["roc_auc"] == foreground_roc_auc_score(y, anomaly)
     assert row["average_precision"] == foreground_average_precision_score(y, anomaly)
     assert row["best_dice"] == foreground_best_dice_score(y, anomaly)
-    assert (row["precision"], row["recall"], row["f1"]) == (
-        rates["precision"],
-        rates["sensitivity"],
-        rates["f1"],
-    )
-    for row in rows_of(results["patients"], method="FLAIR", fold=fold):
-        inside = slices.patients(fold) == row["patient"]
+    for name, rate in (("precision", "precision"), ("sensitivity", "sensitivity"), ("dice", "f1")):
+        assert row[name] == pytest.approx(rates[rate], abs=1e-15)
+    for row in rows_of(results["scans"], method="FLAIR", fold=fold, label="any"):
+        inside = slices.patients(fold) == row["subject"]
         assert row["n_abnormal"] == (y[inside] > 0)[~np.isnan(anomaly[inside])].sum()
         assert row["roc_auc"] == foreground_roc_auc_score(y[inside], anomaly[inside])
 
@@ -119,7 +118,7 @@ def test_what_says_nothing_has_collapsed_and_what_ends_has_stopped(results):
     assert status["forest", 0] == "ok"  # though no skad file can hold it
     assert status["dead", 0] == status["dead", 1] == "collapsed: the score is constant"
     assert status["singular", 0] == "stopped: Covariances should be positive definite."
-    assert not rows_of(results["patients"], method="singular")
+    assert not rows_of(results["scans"], method="singular")
 
 
 def test_the_losses_of_every_epoch_are_kept(results):

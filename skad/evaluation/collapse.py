@@ -1,12 +1,14 @@
-"""A detector that has not learnt, or says nothing, is told from one that is merely weak."""
+"""Whether a run collapsed: a detector that has not learned, or gives one score, is not merely weak."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from torch.nn import Module
 
 _SAME = 1e-6  # relative spread of scores below which they are one score
 _EMPTY = 1e-3  # weight below which a component of a mixture explains nothing
 _FOLLOWS = 0.1  # correlation with the images below which references follow nothing
+_IDENTICAL = 1e-3  # residual, relative to the spread of the images, below which references are the images
 
 
 def constant_score(anomaly):
@@ -19,13 +21,26 @@ def constant_score(anomaly):
 
     Examples
     --------
-    >>> import numpy as np
     >>> constant_score(np.array([2.0, 2.0, np.nan])), constant_score(np.array([2.0, 3.0]))
     ('the score is constant', None)
     """
     low, high = np.nanmin(anomaly), np.nanmax(anomaly)
     same = float(high) - float(low) <= _SAME * max(abs(float(low)), abs(float(high)))
     return "the score is constant" if same else None
+
+
+def says_nothing(maximum: float, median: float) -> bool:
+    """Whether the summary of a map, its largest and median score, shows that all scores are the same.
+
+    Parameters
+    ----------
+    maximum, median : float
+
+    Returns
+    -------
+    bool
+    """
+    return maximum <= median
 
 
 def loss_did_not_fall(curve):
@@ -54,10 +69,11 @@ def loss_did_not_fall(curve):
 
 
 def no_reference(pairs):
-    """Why references are none: they do not follow the images; None where they do.
+    """Why references are none: they do not follow the images, or are the images; None where they are.
 
     We ask for a correlation of at least 0.1 over the foreground in one contrast or more: even a generator
-    that knows only how bright a slice is reaches it, a constant does not.
+    that knows only how bright a slice is reaches it, a constant does not. And we ask that the residual of one
+    contrast or more has at least a thousandth of the spread of its images: scores of less rank rounding.
 
     Parameters
     ----------
@@ -66,15 +82,19 @@ def no_reference(pairs):
 
     Examples
     --------
-    >>> import numpy as np
     >>> images = np.random.default_rng(0).normal(size=(3, 1, 2, 4, 5))
     >>> no_reference(np.concatenate([images, images / 2], axis=1))
     >>> no_reference(np.concatenate([images, 0 * images], axis=1))
     'the references do not follow the images'
+    >>> no_reference(np.concatenate([images, images + 1e-7], axis=1))
+    'the references are the images themselves'
     """
     pairs = np.array(pairs, dtype=np.float64)
+    residual = np.nanmean((pairs[:, 0] - pairs[:, 1]) ** 2, axis=(0, 2, 3))
     pairs -= np.nanmean(pairs, axis=(0, 3, 4), keepdims=True)
     images, references = pairs[:, 0], pairs[:, 1]
+    if (residual <= _IDENTICAL**2 * np.nanmean(images**2, axis=(0, 2, 3))).all():
+        return "the references are the images themselves"
     covariance = np.nansum(images * references, axis=(0, 2, 3))
     norms = np.sqrt(np.nansum(images**2, axis=(0, 2, 3)) * np.nansum(references**2, axis=(0, 2, 3)))
     follows = covariance > _FOLLOWS * norms
@@ -92,33 +112,40 @@ def at_the_floor(estimator):
     return "every covariance is at the eigenvalue floor" if at_floor else None
 
 
-def why_collapsed(estimator, maps=()):
-    """The first reason why a fitted estimator (and its maps) should not be shown as a number, or None.
+def why_collapsed(
+    estimator: Any, maps: Iterable[Any] = (), *, pairs: Any = None, warned: Sequence[str] = ()
+) -> str | None:
+    """The first reason why a run collapsed and its scores are no numbers, or None.
 
-    Where two networks play against each other, what counts is the reconstruction error; of an ensemble every
-    member counts.
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted. Where two networks play against each other, its reconstruction error counts; of an ensemble
+        every member is asked.
+    maps : iterable of array, default=()
+        Its anomaly maps, NaN background.
+    pairs : array of shape (n_samples, 2, n_contrasts, height, width), default=None
+        Of a reconstructor: some images and their references.
+    warned : sequence of str, default=()
+        What it warned of in training.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.evaluation import why_collapsed
+    >>> from skad.scoring import IntensityScorer
+    >>> X = np.random.default_rng(0).normal(size=(2, 1, 8, 9))
+    >>> scorer = IntensityScorer().fit(X)
+    >>> why_collapsed(scorer, [-scorer.score_samples(X)]), why_collapsed(scorer, [0 * X])
+    (None, 'the score is constant')
     """
     history = getattr(estimator, "history_", {})
     curve = history.get("reconstruction_error", getattr(estimator, "loss_curve_", ()))
     members = map(why_collapsed, getattr(estimator, "scorers_", ()))
     reasons = [loss_did_not_fall(curve), at_the_floor(estimator), *members, *map(constant_score, maps)]
+    reasons += [*warned, None if pairs is None else no_reference(pairs)]
     return next(filter(None, reasons), None)
-
-
-def count_parameters(estimator):
-    """Numbers that training adjusts in the networks of a fitted estimator and of estimators inside it."""
-    modules, seen = [], set()
-    _collect(estimator, modules, seen)
-    parameters = {id(p): p.numel() for module in modules for p in module.parameters()}
-    return sum(parameters.values())
-
-
-def _collect(part, modules, seen):
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    if isinstance(part, Module):
-        modules.append(part)
-    elif isinstance(part, (BaseEstimator, list, tuple)):
-        for value in vars(part).values() if isinstance(part, BaseEstimator) else part:
-            _collect(value, modules, seen)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.frozen import FrozenEstimator
 
-from skad.benchmark.guards import (
+from skad.benchmark.parameters import count_parameters
+from skad.evaluation.collapse import (
     at_the_floor,
     constant_score,
-    count_parameters,
     loss_did_not_fall,
     no_reference,
     why_collapsed,

@@ -1,7 +1,9 @@
 """Linear interpolation along axes, blind to background: NaN neither spreads nor leaks in."""
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
+
+SMALLEST_WEIGHT = 1e-7  # about the precision of float32
 
 
 def linear_weights(n_in, n_out, step, start):
@@ -33,6 +35,31 @@ def linear_weights(n_in, n_out, step, start):
     weights[(positions < -0.5 - 1e-6) | (positions > n_in - 0.5 + 1e-6)] = 0.0
     total = weights.sum(axis=1, keepdims=True)
     return sparse.csr_array((weights / np.where(total > 0, total, 1.0)).astype(np.float32))
+
+
+def spline_weights(n_in, n_out, step, start):
+    """Weights of `n_in` samples in `n_out` new ones by cubic splines at positions ``start + step * i``.
+
+    Where the new samples are coarser, the old ones are smoothed first, against aliasing: a Gaussian of half
+    the ratio minus one (we). The weights are those of scipy's ``gaussian_filter`` and ``affine_transform``,
+    found by applying both to unit vectors; smaller ones than 1e-7 are left out.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    step, start : float
+
+    Returns
+    -------
+    scipy.sparse.csr_array of shape (n_out, n_in)
+    """
+    sigma = max(0.0, (step - 1) / 2)
+    units = ndimage.gaussian_filter(np.eye(n_in), (0.0, sigma), mode="nearest")
+    columns = [
+        ndimage.affine_transform(unit, [step], [start], (n_out,), order=3, mode="nearest") for unit in units
+    ]
+    weights = np.stack(columns, axis=1)
+    return sparse.csr_array(np.where(np.abs(weights) > SMALLEST_WEIGHT, weights, 0).astype(np.float32))
 
 
 def along_axes(values, weights):

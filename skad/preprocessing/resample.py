@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from skad.preprocessing.interpolation import interpolate, keep_classes, linear_weights, nearest
+from skad.preprocessing.interpolation import (
+    along_axes,
+    interpolate,
+    keep_classes,
+    linear_weights,
+    nearest,
+    spline_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -46,22 +52,27 @@ class Resampling:
         """A finite image of shape `shape` on the new grid, float32."""
         if self.is_identity:
             return image
+        return along_axes(image.astype(np.float32, copy=False), self.weights())
+
+    def weights(self):
+        """Of the native voxels in the new ones, one matrix per axis: smoothing and splines in one."""
         steps = np.divide(self.new_spacing, self.spacing)
-        smooth = ndimage.gaussian_filter(image, np.maximum(0, (steps - 1) / 2), mode="nearest")
-        starts = _starts(self.shape, self.new_shape, steps)
-        return ndimage.affine_transform(smooth, steps, starts, self.new_shape, order=3, mode="nearest")
+        axes = zip(self.shape, self.new_shape, steps, _starts(self.shape, self.new_shape, steps), strict=True)
+        return [spline_weights(*axis) for axis in axes]
 
     def forward_mask(self, mask):
         """A bool mask on the new grid: True where at least half of a new voxel is."""
         if self.is_identity:
             return mask
-        return ~np.isnan(interpolate(np.where(mask, np.float32(1), np.float32(np.nan)), self._weights()))
+        return ~np.isnan(
+            interpolate(np.where(mask, np.float32(1), np.float32(np.nan)), self._linear_weights())
+        )
 
     def forward_labels(self, labels):
         """Integer labels on the new grid; no class is lost."""
         if self.is_identity:
             return labels
-        weights = self._weights()
+        weights = self._linear_weights()
         resampled = nearest(labels, weights)
         keep_classes(resampled, labels, weights)
         return resampled
@@ -74,7 +85,7 @@ class Resampling:
         starts = _starts(self.new_shape, self.shape, steps)
         return interpolate(maps, _matrices(self.new_shape, self.shape, steps, starts), smallest=1e-3)
 
-    def _weights(self):
+    def _linear_weights(self):
         steps = np.divide(self.new_spacing, self.spacing)
         return _matrices(self.shape, self.new_shape, steps, _starts(self.shape, self.new_shape, steps))
 

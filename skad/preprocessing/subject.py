@@ -4,9 +4,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from skad.preprocessing.crop import Cropping
+from skad.preprocessing.foreground_resampling import ForegroundResampling
 from skad.preprocessing.mask import foreground
 from skad.preprocessing.reorient import Reorientation
 from skad.preprocessing.resample import Resampling
@@ -139,8 +139,8 @@ def to_slices(volume, axial, placement, contrasts):
     UserWarning
         Cropping cuts foreground away.
     """
-    mask = placement.resampling.forward_mask(axial.mask)
-    if placement.framing.cuts(mask):
+    inside = ForegroundResampling(placement.resampling, axial.mask)
+    if placement.framing.cuts(inside.mask):
         warnings.warn(
             f"Cropping slices to {placement.framing.size} cuts off foreground of subject {volume.subject!r}: "
             "choose a larger size, a larger voxel_size, or fit_mode='resize'.",
@@ -149,13 +149,12 @@ def to_slices(volume, axial, placement, contrasts):
     X = np.full(
         (placement.resampling.new_shape[0], len(contrasts), *placement.framing.size), np.nan, dtype=np.float32
     )
-    beyond = _extension(axial.mask, placement.resampling)
     for index, name in enumerate(contrasts):
         if name in axial.images:
-            image = placement.resampling.forward(axial.images[name][beyond])
+            values = inside.forward(axial.images[name])
             if name in placement.intensities:
-                image = placement.intensities[name].forward(image)
-            X[:, index] = placement.framing.forward(np.where(mask, image, np.float32(np.nan)))
+                values = placement.intensities[name].forward(values)
+            X[:, index] = placement.framing.forward(inside.on_grid(values))
     return X
 
 
@@ -178,14 +177,3 @@ def _check_contrasts(volume, contrasts):
                 f"Subject {volume.subject!r} has no contrast {name!r}, only {', '.join(volume.contrasts)}: "
                 "add the image or leave the subject out."
             )
-
-
-def _extension(mask, resampling):
-    """Index that carries foreground values into the background: splines then mix in no skull, zero or NaN."""
-    if resampling.is_identity:
-        return ...
-    return tuple(
-        ndimage.distance_transform_edt(
-            ~mask, sampling=resampling.spacing, return_distances=False, return_indices=True
-        )
-    )

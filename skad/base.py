@@ -8,6 +8,7 @@ from sklearn.base import OutlierMixin, TransformerMixin
 from sklearn.utils import InputTags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skad.nn.residuals import residual
 from skad.utils.out_of_core import map_chunks
 from skad.utils.pickling import StableStateMixin
 from skad.utils.typing import Array, FloatArray, IntArray
@@ -166,8 +167,8 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
         return map_chunks(self._normality, self._check_score_input(X))
 
     def _normality(self, X):
-        residual = np.nan_to_num(np.abs(X - self._reference(X))).mean(axis=1)
-        return _blank(-residual, X)
+        differences = np.nan_to_num(residual(X, self._reference(X)))  # 0 where a contrast is missing
+        return _blank(-differences.mean(axis=1), X)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from skad.nn.gaussian_blur import gaussian_blur
+from skad.nn.gaussian_blur import blur_foreground
 
 _NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
@@ -101,9 +101,8 @@ def _per_contrast(images):
 
 def _detail(images, foreground):
     """Images minus themselves blurred by 1 pixel inside the foreground."""
-    flat, weights = images.flatten(1, -3), foreground.to(images.dtype)
-    share = gaussian_blur(weights, sigma=1.0, radius=3)
-    blurred = gaussian_blur(flat * weights, sigma=1.0, radius=3) / share.clamp(min=1e-6)
+    flat = images.flatten(1, -3)
+    blurred = blur_foreground(flat, foreground, sigma=1.0, radius=3)
     return torch.where(foreground, flat - blurred, 0).view_as(images)
 
 

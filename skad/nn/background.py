@@ -46,6 +46,25 @@ def foreground_mean(values, foreground):
     return (values * weights).sum() / (weights.sum() * values.shape[1]).clamp(min=1)
 
 
+def standardize_foreground(maps, foreground):
+    """Maps with mean 0 and standard deviation 1 over the foreground of each slice.
+
+    Parameters
+    ----------
+    maps : Tensor of shape (n, height, width)
+    foreground : bool Tensor of shape (n, height, width)
+
+    Returns
+    -------
+    Tensor of shape (n, height, width)
+        0 where all foreground pixels of a slice are equal.
+    """
+    count = foreground.sum(dim=(1, 2), keepdim=True).clamp(min=1)
+    centered = maps - (maps * foreground).sum(dim=(1, 2), keepdim=True) / count
+    deviation = ((centered.square() * foreground).sum(dim=(1, 2), keepdim=True) / count).sqrt()
+    return torch.where(deviation > 0, centered / deviation, 0)
+
+
 def foreground_median(images, foreground):
     """Median of every contrast over the foreground of every image.
 

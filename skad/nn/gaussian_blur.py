@@ -31,6 +31,28 @@ def gaussian_blur(images, sigma, radius):
         return (down @ (flat @ across)).view_as(images)
 
 
+def blur_foreground(images, foreground, sigma, radius):
+    """Gaussian-weighted mean over the foreground around every pixel: the background does not bleed in.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, n_channels, height, width)
+    foreground : bool Tensor of shape (n, 1, height, width)
+    sigma : float
+        Standard deviation, pixels.
+    radius : int
+        The window is 2 * radius + 1 pixels wide.
+
+    Returns
+    -------
+    Tensor of the shape and dtype of images
+        Values outside the foreground are arbitrary.
+    """
+    weights = foreground.to(images.dtype)
+    share = gaussian_blur(weights, sigma, radius)
+    return gaussian_blur(images * weights, sigma, radius) / share.clamp(min=1e-6)
+
+
 def _band(size, sigma, radius, like):
     """The window at every position of an axis as a matrix; faster than convolving one channel."""
     place = torch.arange(size, device=like.device, dtype=like.dtype)

@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 from typing import Self
 
-import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -15,16 +14,23 @@ from skad.mixture import (
     energy_map,
     floor_eigenvalues,
     foreground_pixels,
+    log_responsibilities,
     mixture_moments,
     require_nonsingular,
     singularity_penalty,
     stream_mixture,
 )
 from skad.nn.background import foreground_mean
-from skad.nn.joint_density import RESIDUALS, JointDensityNetwork
-from skad.postprocessing import smooth_foreground
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module, visit_slices
-from skad.utils.out_of_core import map_chunks
+from skad.nn.joint_density import JointDensityNetwork
+from skad.training import (
+    TRAINING_CONSTRAINTS,
+    Training,
+    map_slices,
+    resolve_device,
+    seeded,
+    start_module,
+    visit_slices,
+)
 from skad.utils.typing import Array
 from skad.utils.validation import missing_contrasts, with_missing_from_reference
 
@@ -50,7 +56,7 @@ def joint_loss(network, images, foreground, *, energy_weight, covariance, penalt
     -------
     dict of scalar Tensors: "loss", "reconstruction", "energy"
     """
-    maps, reconstruction, surprise = network(images)
+    maps, reconstruction, surprise = network(images, foreground)
     features = foreground_pixels(maps, foreground)
     weights, means, covariances = mixture_moments(features, network.responsibilities(features))
     mean_energy = energy(features, weights, means, covariance(covariances)).mean()
@@ -101,7 +107,12 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         What keeps covariances regular: the floor of eqs. (10)-(11), nothing, or the sum of inverse diagonals
         (A, 2.7).
     smoothing : float, default=0.0
-        Gaussian smoothing of the residuals inside the foreground before the density sees them, pixels. (We)
+        Gaussian smoothing of the signed residuals inside the foreground before the density sees them, pixels.
+        (We)
+    n_em_steps : int, default=0
+        Steps of expectation maximization over all training pixels after the final mixture was estimated from
+        the responsibility network; each lowers the training energy. 0 is A's. (We: the responsibilities that
+        the network learned need not be those of the mixture.)
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     augmentation : Augmentation or None, default=None
@@ -159,11 +170,12 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         "energy_weight": [Interval(Real, 0, None, closed="left")],
         "eigenvalue_floor": [Interval(Real, 0, None, closed="neither")],
         "features": [StrOptions({"both", "residual", "latent"})],
-        "residual": [StrOptions(set(RESIDUALS))],
+        "residual": [StrOptions({"absolute", "signed"})],
         "scale_residual": ["boolean"],
         "joint": ["boolean"],
         "singularity": [StrOptions({"floor", "none", "penalty"})],
         "smoothing": [Interval(Real, 0, None, closed="left")],
+        "n_em_steps": [Interval(Integral, 0, None, closed="left")],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
         "augmentation": [Augmentation, None],
         **TRAINING_CONSTRAINTS,
@@ -183,6 +195,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         joint=True,
         singularity="floor",
         smoothing=0.0,
+        n_em_steps=0,
         contamination=0.01,
         augmentation=None,
         max_epochs=50,
@@ -206,6 +219,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         self.joint = joint
         self.singularity = singularity
         self.smoothing = smoothing
+        self.n_em_steps = n_em_steps
         self.contamination = contamination
         self.augmentation = augmentation
         self.max_epochs = max_epochs
@@ -233,14 +247,13 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         -------
         self
         """
-        P = self._check_fit_input(X)
-        X = map_chunks(self._prepare, P) if self.smoothing else P
+        X = self._check_fit_input(X)
         with seeded(self.random_state):
             self.module_ = start_module(self, self._network(X))
             self.history_ = Training.of(self).fit(self.module_, X, self._loss, background=self.background_)
             self.loss_curve_ = self.history_["loss"]
             self.weights_, self.means_, self.covariances_ = self._final_mixture(X)
-        return self._fit_offset(P)
+        return self._fit_offset(X)
 
     @property
     def _accepts(self):
@@ -254,21 +267,14 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
             n_components=self.n_components,
             width=self.width,
             residual=self.residual,
+            smoothing=self.smoothing,
             scaled=self.scale_residual,
             detach=not self.joint,
         )
 
-    def _prepare(self, X):
-        """Give a missing contrast its reference (zero residual), and smooth the residuals."""
-        if X.ndim == 4:
-            return X
-        X = with_missing_from_reference(X)
-        if self.smoothing == 0:
-            return X
-        observed, reference = X[:, 0], X[:, 1]
-        return np.stack(
-            [observed, observed - smooth_foreground(observed - reference, self.smoothing)], axis=1
-        )
+    def _map(self, function, X):
+        """A missing contrast shows its reference, so that its residual is 0."""
+        return map_slices(self, function, X if X.ndim == 4 else with_missing_from_reference(X))
 
     def _loss(self, network, images, foreground):
         return joint_loss(
@@ -286,28 +292,37 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         return require_nonsingular(covariances)
 
     def _final_mixture(self, X):
-        """Parameters from all foreground pixels of X in one pass (A, 2.2.3), float64 arrays."""
-        batches = (batch for _, batch in visit_slices(self, self._assign, X))
+        """Parameters from all foreground pixels of X in one pass (A, 2.2.3), then EM; float64 arrays."""
+        mixture = self._stream(X, self.module_.responsibilities)
+        for _ in range(self.n_em_steps):
+            on_device = [part.to(resolve_device(self.device)) for part in mixture]
+            mixture = self._stream(X, lambda pixels, m=on_device: log_responsibilities(pixels, *m).exp())
+        return tuple(part.numpy() for part in mixture)
+
+    def _stream(self, X, responsibilities):
+        """Weights, means and regular covariances of all pixels, in one pass over X."""
+
+        def assign(images, foreground):
+            features = foreground_pixels(self.module_(images, foreground)[0].float(), foreground)
+            return features, responsibilities(features)
+
+        batches = (batch for _, batch in visit_slices(self, assign, X))
         weights, means, covariances = stream_mixture(
             batches, self.n_components, self.module_.n_density_features
         )
-        return weights.numpy(), means.numpy(), self._regular(covariances).numpy()
-
-    def _assign(self, images, foreground):
-        features = foreground_pixels(self.module_(images)[0], foreground)
-        return features, self.module_.responsibilities(features)
+        return weights, means, self._regular(covariances)
 
     def _energies(self, images, foreground):
         mixture = [
             torch.as_tensor(p, device=images.device) for p in (self.weights_, self.means_, self.covariances_)
         ]
-        return -energy_map(self.module_(images)[0].float(), foreground, *mixture)
+        return -energy_map(self.module_(images, foreground)[0].float(), foreground, *mixture)
 
     def _score(self, X):
-        return map_slices(self, self._energies, self._prepare(X))
+        return self._map(self._energies, X)
 
     def _features(self, X):
-        return map_slices(self, lambda images, foreground: self.module_(images)[0], self._prepare(X))
+        return self._map(lambda *batch: self.module_(*batch)[0], X)
 
     def _check_score_input(self, X):
         X = super()._check_score_input(X)

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.base import PixelScorerMixin
+from skad.nn.background import standardize_foreground
 from skad.nn.patch_embedding import PatchEmbedding, embedding_differences, fill_between, patch_margins
 from skad.nn.triplets import draw_triplets
 from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
@@ -250,7 +251,7 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
 
     def _normality_of(self, pairs, foreground):
         distance = self._over_image(pairs, lambda each: each.norm(dim=1, keepdim=True))[:, 0]
-        return -standardized(distance, foreground[:, 0]) if self.standardize else -distance
+        return -standardize_foreground(distance, foreground[:, 0]) if self.standardize else -distance
 
     def _over_image(self, pairs, function):
         """What a function makes of the differences (n, n_outputs, ...) of all pixels, tile by tile."""
@@ -271,14 +272,6 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         X = super()._check_score_input(X)
         _check_size(X, self.patch_size)
         return X
-
-
-def standardized(maps, foreground):
-    """Maps (n, height, width) with mean 0 and deviation 1 over the foreground; 0 where all is equal."""
-    count = foreground.sum(dim=(1, 2), keepdim=True).clamp(min=1)
-    centred = maps - (maps * foreground).sum(dim=(1, 2), keepdim=True) / count
-    deviation = ((centred.square() * foreground).sum(dim=(1, 2), keepdim=True) / count).sqrt()
-    return torch.where(deviation > 0, centred / deviation, 0)
 
 
 def _check_size(P, patch_size, context=0):

@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from skad.base import PixelScorerMixin
+from skad.nn.background import standardize_foreground
+from skad.nn.residuals import residual
 from skad.nn.ssim import ssim_map
 from skad.postprocessing import smooth_foreground
 from skad.training import map_slices
@@ -30,6 +32,9 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
         Indices of the contrasts that count; None for all.
     smoothing : float, default=0.0
         Gaussian smoothing of every contrast's residual inside the foreground, pixels.
+    standardize : bool, default=False
+        Give the score of every slice mean 0 and standard deviation 1 over its foreground, as
+        :class:`PatchEmbeddingScorer` does by default (K): to compare the two, treat both alike.
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     batch_size : int, default=32
@@ -67,6 +72,7 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
         "sign": [Options(Integral, {1, -1}), None],
         "contrasts": ["array-like", None],
         "smoothing": [Interval(Real, 0, None, closed="left")],
+        "standardize": ["boolean"],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
@@ -79,6 +85,7 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
         sign=None,
         contrasts=None,
         smoothing=0.0,
+        standardize=False,
         contamination=0.01,
         batch_size=32,
         device="auto",
@@ -87,6 +94,7 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
         self.sign = sign
         self.contrasts = contrasts
         self.smoothing = smoothing
+        self.standardize = standardize
         self.contamination = contamination
         self.batch_size = batch_size
         self.device = device
@@ -125,7 +133,11 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
         return list(range(self.n_contrasts_in_) if self.contrasts is None else self.contrasts)
 
     def _score(self, X):
-        return -self._features(X).mean(axis=1)
+        residuals = self._features(X).mean(axis=1)
+        if self.standardize:
+            foreground = torch.from_numpy(foreground_of(X[:, 0]))
+            residuals = standardize_foreground(torch.from_numpy(residuals).nan_to_num(), foreground).numpy()
+        return -residuals
 
     def _features(self, X):
         observed = X[:, 0]
@@ -141,9 +153,12 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
         if self.metric == "ssim":
             data_range = torch.as_tensor(self.data_range_, device=pairs.device)[:, None, None]
             return (1 - ssim_map(observed, reference, foreground, data_range=data_range)) / 2
-        difference = observed - reference
-        size = difference.abs() if self.metric == "l1" else difference.square()
-        return size if self.sign is None else self.sign * difference.sign() * size
+        size = {"l1": "absolute", "l2": "squared"}[self.metric]
+        if self.sign is None:
+            return residual(observed, reference, size)
+        return self.sign * residual(
+            observed, reference, {"l1": "signed", "l2": "signed squared"}[self.metric]
+        )
 
 
 def _range_of(P):

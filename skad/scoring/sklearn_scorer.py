@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skad.base import PixelScorerMixin
 from skad.mixture.fitting import sample_pixels
+from skad.nn.residuals import residual
 from skad.training import seeded
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of
@@ -159,10 +160,10 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
         """What the detector sees of a slice or pair, maps (n_columns, height, width) with NaN background."""
         channels, background = np.asarray(image, dtype=np.float32), self.background_
         if image.ndim == 4:
-            observed, residual = channels[0], channels[0] - channels[1]
-            channels, background = residual, np.zeros_like(background)
+            observed, difference = channels[0], residual(*channels, "signed")
+            channels, background = difference, np.zeros_like(background)
             if self.pair == "both":
-                channels = np.concatenate([observed, residual])
+                channels = np.concatenate([observed, difference])
                 background = np.concatenate([self.background_, background])
         if self.features == "pixel":
             return channels

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import get_tags
 
@@ -11,7 +12,6 @@ from skad.nn.joint_density import JointDensityNetwork
 from skad.postprocessing import smooth_foreground
 from skad.scoring import JointDRGMM
 from skad.scoring.joint_drgmm import joint_loss
-from skad.utils import out_of_core
 
 FAST = {"n_components": 2, "width": 4, "max_epochs": 1, "random_state": 0}
 
@@ -195,16 +195,44 @@ def test_residual_features_take_no_images():
     assert tags.pairs and not tags.images
 
 
-def test_smoothed_pairs_from_disk_stay_on_disk(tmp_path, monkeypatch):
-    P = np.random.default_rng(0).normal(size=(6, 2, 2, 10, 14)).astype(np.float32)
-    on_disk = np.memmap(tmp_path / "pairs", np.float32, "w+", shape=P.shape)
-    on_disk[:] = P
-    seen = []
-    monkeypatch.setattr(out_of_core, "_CHUNK", 2)
-    prepare = JointDRGMM._prepare
-    monkeypatch.setattr(JointDRGMM, "_prepare", lambda self, X: seen.append(len(X)) or prepare(self, X))
-    params = {"n_components": 2, "width": 3, "max_epochs": 1, "smoothing": 1.0, "random_state": 0}
-    found = JointDRGMM(**params).fit(on_disk).score_samples(on_disk)
-    assert seen[:3] == [2, 2, 2]  # the training; the threshold looks at a sample
-    monkeypatch.undo()
-    np.testing.assert_allclose(found, JointDRGMM(**params).fit(P).score_samples(P), rtol=1e-5, atol=1e-5)
+def test_the_expected_spread_is_that_of_the_reference_not_of_a_lesion():
+    """A lesion in the image changes its residual, never the scale that the residual is divided by."""
+    pairs = make_pairs()
+    scorer = JointDRGMM(**FAST, features="residual", residual="signed", scale_residual=True, smoothing=1.0)
+    scorer.fit(pairs)
+    with_lesion = pairs.copy()
+    with_lesion[:, 0, :, 4:7, 5:9] += 3.0
+
+    def spread(P):
+        return smooth_foreground(P[:, 0] - P[:, 1], 1.0) / scorer.transform(P)
+
+    np.testing.assert_allclose(spread(with_lesion), spread(pairs), rtol=1e-3)
+
+
+def test_steps_of_expectation_maximization_are_scikit_learns():
+    pairs = make_pairs()
+    settings = {**FAST, "features": "residual", "residual": "signed"}
+    start, found = (JointDRGMM(**settings, n_em_steps=n).fit(pairs) for n in (0, 3))
+    features = start.transform(pairs)
+    rows = features.transpose(0, 2, 3, 1)[~np.isnan(features[:, 0])]
+    expected = GaussianMixture(
+        n_components=2,
+        max_iter=3,
+        tol=0,
+        reg_covar=0,
+        weights_init=start.weights_,
+        means_init=start.means_,
+        precisions_init=np.linalg.inv(start.covariances_),
+    )
+    with pytest.warns(ConvergenceWarning):
+        expected.fit(rows)
+    np.testing.assert_allclose(found.weights_, expected.weights_, rtol=1e-5)
+    np.testing.assert_allclose(found.means_, expected.means_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.covariances_, expected.covariances_, rtol=1e-4, atol=1e-7)
+
+
+def test_the_training_likelihood_never_falls_with_more_steps():
+    pairs = make_pairs()
+    scores = [JointDRGMM(**FAST, n_em_steps=n).fit(pairs).score_samples(pairs) for n in range(4)]
+    likelihoods = [np.nanmean(score) for score in scores]
+    assert likelihoods == sorted(likelihoods) and likelihoods[-1] > likelihoods[0] + 1e-3

@@ -73,6 +73,19 @@ def test_smoothing_is_that_of_the_residual():
     np.testing.assert_allclose(scores[:, 5:-5, 5:-5], expected[:, 5:-5, 5:-5], rtol=0, atol=1e-5)
 
 
+def test_standardized_scores_are_z_scores_over_the_foreground_of_each_slice(pairs):
+    pairs[1, 0], pairs[1, 1] = 5.0, 2.0  # one residual everywhere
+    pairs[:, :, :, :4, :3] = np.nan
+    plain, found = (
+        ResidualScorer(standardize=standardize).fit(pairs).score_samples(pairs)
+        for standardize in (False, True)
+    )
+    mean, deviation = (f(plain, (1, 2), keepdims=True) for f in (np.nanmean, np.nanstd))
+    deviation[1] = 1.0
+    expected = (plain - mean) / deviation
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 def test_a_missing_contrast_counts_as_zero_residual(pairs):
     scorer = ResidualScorer().fit(pairs)
     missing = pairs.copy()

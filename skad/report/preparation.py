@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from skad.persistence import written_whole
+from skad.utils.files import written_whole
 
 
 def write_preparation_page(subjects, path, *, failed=None):

@@ -89,10 +89,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         ValueError
             Names the subject or file, or says that every slice has a lesion.
         """
-        volumes = volumes if isinstance(volumes, Volume) else list(volumes)
-        preprocessor = VolumePreprocessor() if self.preprocessor is None else clone(self.preprocessor)
-        self.preprocessor_ = preprocessor.fit(volumes)
-        self.contrasts_ = self.preprocessor_.contrasts_
+        volumes = self._fit_preprocessor(volumes)
         X = self._normal_slices(volumes, out)
         self.preprocessor_.set_params(n_jobs=None)  # from here on it gets one volume at a time
         self.pipeline_ = clone(self.pipeline).fit(X, None)  # FrozenEstimator insists on a y
@@ -143,9 +140,9 @@ class VolumeAnomalyDetector(BaseEstimator):
         check_is_fitted(self)
         stack = self.preprocessor_.transform([self._to_score(volume)])
         missing = missing_in(stack)
-        if missing and not allows_missing_contrast(self.pipeline_):
+        if missing and not self._allows_missing_contrast():
             raise ValueError(self._lacks(volume, missing[0]))
-        anomaly = -self.pipeline_.score_samples(stack.X)
+        anomaly = self._anomaly(stack.X)
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
         return np.asarray(image.dataobj)
 
@@ -272,12 +269,26 @@ class VolumeAnomalyDetector(BaseEstimator):
         images = Parallel(n_jobs, return_as="generator")(delayed(score)(self, volume) for volume in volumes)
         yield from zip(volumes, images, strict=True)
 
+    def _anomaly(self, X):
+        """The anomaly of all slices of one volume."""
+        return -self.pipeline_.score_samples(X)
+
+    def _allows_missing_contrast(self):
+        return allows_missing_contrast(self.pipeline_)
+
+    def _fit_preprocessor(self, volumes):
+        volumes = volumes if isinstance(volumes, Volume) else list(volumes)
+        preprocessor = VolumePreprocessor() if self.preprocessor is None else clone(self.preprocessor)
+        self.preprocessor_ = preprocessor.fit(volumes)
+        self.contrasts_ = self.preprocessor_.contrasts_
+        return volumes
+
     def _to_score(self, volume):
         """The volume with the contrasts of ``contrasts_`` only, missing ones as NaN, and without labels."""
         if not isinstance(volume, Volume):
             raise ValueError(f"volume should be a skad.io.Volume, got {type(volume).__name__}.")
         absent = [name for name in self.contrasts_ if name not in volume.contrasts]
-        if absent and (len(absent) == len(self.contrasts_) or not allows_missing_contrast(self.pipeline_)):
+        if absent and (len(absent) == len(self.contrasts_) or not self._allows_missing_contrast()):
             raise ValueError(self._lacks(volume, absent[0]))
         sources = volume.contrasts.sources
         return Volume(

@@ -1,5 +1,6 @@
 """Volumes in, native-space anomaly maps out."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from skad.calibration import ConformalCalibrator
+from skad.calibration.profile import TrainingProfile, UnlikeTrainingWarning, summarize_scan
 from skad.derivatives import Derivative, LesionRule, Visitor
 from skad.derivatives.cohort import common_folder, score_into
 from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, model_of
@@ -45,6 +47,8 @@ class VolumeAnomalyDetector(BaseEstimator):
         Fitted clones.
     contrasts_ : tuple of str
         The contrasts that a volume should have, by name; their order in the volume does not matter.
+    profile_ : TrainingProfile
+        What the volumes of `fit` look like; every volume that is scored is compared with it.
     n_slices_ : int
         Slices without a lesion that the pipeline learnt from.
 
@@ -115,6 +119,11 @@ class VolumeAnomalyDetector(BaseEstimator):
         ------
         ValueError
             Names the subject and the contrast that it lacks, or the file that cannot be read.
+
+        Warns
+        -----
+        UnlikeTrainingWarning
+            The volume does not look like those of `fit`, see :class:`skad.calibration.TrainingProfile`.
         """
         anomaly = self.anomaly_of(volume)
         return to_image(anomaly, volume, description=describe_map(missing_contrasts(self.contrasts_, volume)))
@@ -142,6 +151,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         missing = missing_in(stack)
         if missing and not self._allows_missing_contrast():
             raise ValueError(self._lacks(volume, missing[0]))
+        self._warn_if_unlike_training(stack)
         anomaly = self._anomaly(stack.X)
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
         return np.asarray(image.dataobj)
@@ -297,7 +307,17 @@ class VolumeAnomalyDetector(BaseEstimator):
             subject=volume.subject,
             mask=volume.mask,
             header=volume.header,
+            info=volume.info,
         )
+
+    def _warn_if_unlike_training(self, stack):
+        profile = getattr(self, "profile_", None)  # files of earlier versions have none
+        for sentence in [] if profile is None else profile.compare(stack):
+            warnings.warn(
+                f"Subject {stack.volumes[0].subject!r} is unlike training. {sentence}",
+                UnlikeTrainingWarning,
+                stacklevel=3,
+            )
 
     def _lacks(self, volume, contrast):
         return (
@@ -312,9 +332,12 @@ class VolumeAnomalyDetector(BaseEstimator):
         )
         shape = (len(self.contrasts_), *self.preprocessor_.size)
         store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
+        scans = []
         with store as rows:
-            for part in tqdm(parts, "volumes", len(volumes), unit="volume", disable=not self.verbose):
-                rows.append(part)
+            for slices, scan in tqdm(parts, "volumes", len(volumes), unit="volume", disable=not self.verbose):
+                rows.append(slices)
+                scans.append(scan)
+        self.profile_ = TrainingProfile().fit(scans, contrasts=self.contrasts_)
         X = rows.result()
         if not len(X):
             raise ValueError(
@@ -338,6 +361,7 @@ def missing_in(stack):
 
 
 def _lesion_free(preprocessor, volume):
+    """Slices without a lesion, and what the scan looks like."""
     stack = preprocessor.transform([volume])
     missing = missing_in(stack)
     if missing:
@@ -345,7 +369,8 @@ def _lesion_free(preprocessor, volume):
             f"Subject {volume.subject!r} has no {missing[0]}, but learning needs every contrast: "
             "leave the subject out."
         )
-    return stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]
+    normal = stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]
+    return normal, summarize_scan(stack)
 
 
 def _score_or_raise(detector, volume):

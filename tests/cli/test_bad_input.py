@@ -12,6 +12,9 @@ from sklearn.mixture import GaussianMixture
 from skad.derivatives.naming import check_distinct
 from skad.persistence import save
 
+# half of these scans are unlike any training; that they are told apart is tested elsewhere
+pytestmark = pytest.mark.filterwarnings("ignore::skad.calibration.UnlikeTrainingWarning")
+
 
 def truncate(anat):
     path = anat / "sub-04_T1w.nii.gz"

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skad.synthetic.shapes import smooth_noise, uniform
+from skad.synthetic.shapes import smooth_noise, to_device, uniform
 
 _SHARE = [Interval(Real, 0, 1, closed="both")]
 _LEVELS = 6  # of the tissue, in lesions whose shift depends on it
@@ -36,8 +36,8 @@ class Appearance(BaseEstimator):
         Share of the lesions whose core has another shift than their rim: the rim's, times a number between
         -1 and 1.
     quantized : float, default=0.2
-        Share of the lesions whose shift depends on the tissue: it is drawn for each of 6 levels of intensity
-        (DISYRE).
+        Share of the lesions whose shift depends on the tissue: another fraction of it at each of 6 levels of
+        a contrast (DISYRE).
     foreign : float, default=0.2
         Share of the lesions that carry the fine structure of another slice of the batch.
 
@@ -102,21 +102,22 @@ class Appearance(BaseEstimator):
         Tensor of shape (n_lesions, n_contrasts, height, width)
         """
         self._check_signs(images.shape[1])
-        m, device = len(rows), images.device
-        source_on = source.to(device)
+        m, n_contrasts, device = len(rows), images.shape[1], images.device
+        alike, spread = to_device(source, device), spread[rows]
         own = images[rows]
-        mean = (own * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)
-        structure = uniform(m, *self.structure, device=device)[source_on][:, None, None, None]
-        content = mean + structure * (own - mean)
-        shift = self._shifts((m, images.shape[1]), device)[source_on][:, :, None, None]
-        shift = self._by_level(shift, (smooth / spread)[rows], self._some(self.quantized, source))
-        shift = self._with_core(shift, shapes, self._some(self.rim, source))
-        grain = uniform((m, images.shape[1]), -self.texture, self.texture, device=device)[source_on]
-        content = content + (shift + grain[:, :, None, None] * smooth_noise(shapes.frame, 1)) * spread[rows]
-        foreign = self._some(self.foreign, source)
-        if len(foreign):
-            foreign = foreign.to(device)
-            content[foreign] += _foreign_detail(images - smooth, rows[foreign])
+        structure = uniform((m, 1, 1, 1), *self.structure, device=device)[alike]
+        shift = self._shifts((m, n_contrasts), device)[alike][:, :, None, None] * spread
+        content = torch.addcmul((1 - structure) * _mean_inside(own, mask) + shift, structure, own)
+        grain = uniform((m, n_contrasts, 1, 1), -self.texture, self.texture, device=device)[alike]
+        content.addcmul_(grain * spread, smooth_noise(shapes.frame, 1))
+        for share, change in ((self.quantized, self._by_level), (self.rim, self._in_core)):
+            lesions = self._some(share, source, device)
+            if len(lesions):
+                factor = change(own[lesions], shapes.take(lesions))
+                content[lesions] += shift[lesions] * (factor - 1)
+        lesions = self._some(self.foreign, source, device)
+        if len(lesions):
+            content[lesions] += _foreign_detail(images - smooth, rows[lesions])
         return content
 
     def _check_signs(self, n_contrasts):
@@ -127,9 +128,9 @@ class Appearance(BaseEstimator):
                 f"signs should be -1, 0 or 1 for each of the {n_contrasts} contrasts, got {self.signs}."
             )
 
-    def _some(self, share, source):
-        """Lesions drawn with a probability, those that look alike together; int64 CPU Tensor."""
-        return torch.nonzero((torch.rand(len(source)) < share)[source]).flatten()
+    def _some(self, share, source, device):
+        """Lesions drawn with a probability, those that look alike together; int64 Tensor."""
+        return to_device(torch.nonzero((torch.rand(len(source)) < share)[source]).flatten(), device)
 
     def _shifts(self, shape, device):
         direction = uniform(shape, -1.0, 1.0, device=device)
@@ -144,38 +145,32 @@ class Appearance(BaseEstimator):
         free = torch.rand(len(direction), 1, device=direction.device) >= self.sign_share
         return torch.where(free | (signs == 0), direction, signs * direction.abs())
 
-    def _by_level(self, shift, tissue, lesions):
-        """Another fraction of the shift at every level of the tissue in one contrast, for some lesions."""
-        shift = shift.expand(-1, -1, *tissue.shape[2:])
-        if not len(lesions):
-            return shift
-        lesions = lesions.to(shift.device)
-        some = tissue[lesions]
-        guide = some[
-            torch.arange(len(some), device=some.device),
-            torch.randint(some.shape[1], (len(some),), device=some.device),
-        ]
-        center = guide.flatten(1).mean(1)[:, None, None]
-        level = ((guide - center) * 1.5 + _LEVELS / 2).long().clamp(0, _LEVELS - 1)
-        factor = uniform((len(some), _LEVELS), 0.0, 1.0, device=some.device)
-        factor = factor / factor.amax(1, keepdim=True)
-        shift = shift.clone()
-        shift[lesions] *= factor.gather(1, level.flatten(1)).view(len(some), 1, *level.shape[1:])
-        return shift
+    def _by_level(self, own, shapes):
+        """Factor of the shift at every pixel: one for each level of the tissue in a random contrast."""
+        n, device = len(own), own.device
+        guide = own[torch.arange(n, device=device), torch.randint(own.shape[1], (n,), device=device)]
+        center = guide.flatten(1).gather(1, shapes.centre[:, None])[:, :, None]
+        inside = shapes.mask[:, 0]
+        spread = ((guide - center).square() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1e-6)
+        width = spread.sqrt().clamp(min=1e-6)[:, None, None]
+        level = ((guide - center) / width + _LEVELS / 2).long().clamp(0, _LEVELS - 1)
+        factor = uniform((n, _LEVELS), 0.0, 1.0, device=device)
+        return factor.gather(1, level.flatten(1)).view(n, 1, *level.shape[1:])
 
-    def _with_core(self, shift, shapes, lesions):
-        """Another shift inside a fraction of the radius, for some lesions."""
-        if not len(lesions):
-            return shift
-        lesions = lesions.to(shift.device)
+    def _in_core(self, own, shapes):
+        """Factor of the shift at every pixel: another one within a fraction of the radius."""
         radius, factor = (
-            uniform((len(lesions), 1, 1, 1), low, high, device=shift.device)
+            uniform((len(own), 1, 1, 1), low, high, device=own.device)
             for low, high in ((0.3, 0.8), (-1.0, 1.0))
         )
-        core = (0.5 + _SOFTNESS * (radius - shapes.distance[lesions])).clamp(0, 1)
-        shift = shift.clone()
-        shift[lesions] = shift[lesions] * (1 + core * (factor - 1))
-        return shift
+        return 1 + (0.5 + _SOFTNESS * (radius - shapes.distance)).clamp(0, 1) * (factor - 1)
+
+
+def _mean_inside(images, mask):
+    """Mean of every contrast in the mask, shape (n, n_contrasts, 1, 1)."""
+    weights = mask.flatten(1)
+    total = torch.bmm(images.flatten(2), weights[:, :, None])
+    return (total / weights.sum(1).clamp(min=1e-6)[:, None, None])[..., None]
 
 
 def _foreign_detail(detail, rows):

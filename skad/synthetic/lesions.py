@@ -11,7 +11,7 @@ from skad.synthetic.appearance import Appearance
 from skad.synthetic.blobs import foreground_spread
 from skad.synthetic.mass_effect import push_tissue
 from skad.synthetic.outlines import Components, Ellipse, Islands, Sheet, Tissue
-from skad.synthetic.shapes import draw_shapes, pixel_scale
+from skad.synthetic.shapes import draw_shapes, pixel_scale, to_device
 
 OUTLINES = (Ellipse(), Islands(), Tissue(), Tissue(), Sheet(), Components())
 _SMOOTHING = 1.0  # pixels at 128 x 128, of the tissue that outlines follow
@@ -104,49 +104,56 @@ class Lesions(BaseEstimator):
         ValueError
             ``n_lesions``, ``radius``, ``outlines`` or the signs of the appearance make no sense.
         """
-        slices, order = self._draw_counts(len(images))  # on the CPU: no wait for the device
-        device = images.device
-        rows = slices.to(device)
+        slices, groups = self._draw_counts(len(images))
+        sources = self._sources(slices, groups, len(images))
+        rows = to_device(slices, images.device)
         shapes = draw_shapes(foreground[rows], radius=self.radius)
-        if self.mass_effect:
-            pushed = (order == 0) & (torch.rand(len(order)) < self.mass_effect)
-            images = push_tissue(images, foreground, shapes, rows, torch.nonzero(pushed).flatten().to(device))
+        if self.mass_effect and groups:
+            pushing = torch.nonzero(torch.rand(groups[0]) < self.mass_effect).flatten()
+            images = push_tissue(images, foreground, shapes, rows, to_device(pushing, images.device))
         spread = foreground_spread(images, foreground).clamp(min=1e-6)
         smooth = _smooth(images, foreground)
-        mask = shapes.mask * self._carve(shapes, (smooth / spread)[rows])
+        mask = shapes.mask * self._carve(shapes, smooth / spread, rows)
         content = self._appearance().draw(
-            images, smooth, spread, rows=rows, mask=mask, shapes=shapes, source=self._sources(slices, order)
+            images, smooth, spread, rows=rows, mask=mask, shapes=shapes, source=sources
         )
-        return _composite(images, content, mask, slices, order)
+        return _composite(images, content, mask, rows, groups)
 
     def _draw_counts(self, n):
-        """Slice of every lesion and its number in the slice, int64 Tensors of shape (n_lesions,)."""
+        """Slice of every lesion, and how many slices have a first, a second, ... lesion.
+
+        All first lesions come first, then all second ones, so that each group is blended in at once. Drawn on
+        the CPU, so that nothing waits for the device.
+        """
         fewest, most = self.n_lesions
         if not 0 <= fewest <= most:
             raise ValueError(
                 f"n_lesions should be (fewest, most) with 0 <= fewest <= most, got {self.n_lesions}."
             )
         counts = torch.randint(fewest, most + 1, (n,))
-        slices = torch.repeat_interleave(torch.arange(n), counts)
-        first = counts.cumsum(0) - counts
-        return slices, torch.arange(len(slices)) - first[slices]
+        order, slices = torch.nonzero(torch.arange(most)[:, None] < counts).unbind(1)
+        return slices, torch.bincount(order).tolist()
 
-    def _sources(self, slices, order):
+    def _sources(self, slices, groups, n):
         """The lesion whose appearance each lesion has: itself, or the first of its slice."""
-        own = torch.arange(len(slices))
-        alike = torch.rand(int(slices.max()) + 1 if len(slices) else 0) < self.alike
-        return torch.where(alike[slices], own - order, own)
+        first = torch.zeros(n, dtype=torch.int64)
+        first[slices[: sum(groups[:1])]] = torch.arange(sum(groups[:1]))
+        return torch.where((torch.rand(n) < self.alike)[slices], first[slices], torch.arange(len(slices)))
 
-    def _carve(self, shapes, tissue):
+    def _carve(self, shapes, tissue, slices):
+        """What is left of each ellipse, cut along a random contrast of its slice."""
         outlines = OUTLINES if isinstance(self.outlines, str) else self.outlines
         if not outlines or not all(hasattr(outline, "carve") for outline in outlines):
             raise ValueError(f"outlines should be outlines such as Ellipse(), got {self.outlines!r}.")
-        kinds = torch.randint(len(outlines), (len(tissue),))
+        n, device = len(slices), slices.device
+        lots = torch.bincount(torch.randint(len(outlines), (n,)), minlength=len(outlines)).tolist()
+        order = to_device(torch.randperm(n), device)
+        contrasts = torch.randint(tissue.shape[1], (n,), device=device)
         factor = torch.ones_like(shapes.mask)
-        for i, outline in enumerate(outlines):
-            rows = torch.nonzero(kinds == i).flatten().to(tissue.device)
+        for outline, rows in zip(outlines, order.split(lots), strict=True):
             if len(rows) and not isinstance(outline, Ellipse):
-                factor[rows] = outline.carve(type(shapes)(*(part[rows] for part in shapes)), tissue[rows])
+                guide = tissue[slices[rows], contrasts[rows]][:, None]
+                factor[rows] = outline.carve(shapes.take(rows), guide)
         # the central pixel always belongs to the lesion, so that none is empty
         return factor.flatten(1).scatter(1, shapes.centre[:, None], 1.0).view_as(factor)
 
@@ -162,13 +169,10 @@ def _smooth(images, foreground):
     return torch.where(foreground, gaussian_blur(images * weight, sigma, radius) / share, images)
 
 
-def _composite(images, content, mask, slices, order):
-    """Blend the lesions in, those with the same number in all slices at once."""
+def _composite(images, content, mask, rows, groups):
+    """Blend the lesions in: the first ones of all slices, then the second ones, ..."""
     images, total = images.clone(), torch.zeros_like(images[:, :1])
-    for number in range(int(order.max()) + 1 if len(order) else 0):
-        lesions = torch.nonzero(order == number).flatten()
-        rows, lesions = slices[lesions].to(images.device), lesions.to(images.device)
-        soft = mask[lesions]
-        images[rows] = torch.lerp(images[rows], content[lesions], soft)
-        total[rows] = torch.maximum(total[rows], soft)
+    for slices, inside, soft in zip(*(each.split(groups) for each in (rows, content, mask)), strict=True):
+        images[slices] = torch.lerp(images[slices], inside, soft)
+        total[slices] = torch.maximum(total[slices], soft)
     return images, total

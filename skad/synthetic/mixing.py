@@ -2,6 +2,8 @@
 
 import torch
 
+from skad.synthetic.shapes import to_device
+
 
 def plant_families(families, images, foreground, *, clean_share=0.15):
     """Plant one family, drawn at random, into every slice that is not left clean.
@@ -33,11 +35,11 @@ def plant_families(families, images, foreground, *, clean_share=0.15):
     True
     """
     n = len(images)
-    drawn = torch.randint(len(families), (n,), device=images.device)
-    drawn[torch.rand(n, device=images.device) < clean_share] = -1
+    drawn = torch.randint(len(families), (n,))  # on the CPU, so that nothing waits for the device
+    drawn[torch.rand(n) < clean_share] = -1
     planted, mask = images.clone(), torch.zeros_like(images[:, :1])
     for i, family in enumerate(families):
-        rows = torch.nonzero(drawn == i).flatten()
+        rows = to_device(torch.nonzero(drawn == i).flatten(), images.device)
         if len(rows):
             planted[rows], mask[rows] = family.plant(images[rows], foreground[rows])
     return planted, mask

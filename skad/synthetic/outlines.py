@@ -1,8 +1,8 @@
 """Outlines of planted lesions: how the ellipse that bounds a lesion is cut, thinned out or split.
 
-Every outline has ``carve(shapes, tissue)`` -> factor in [0, 1] for the mask of the ellipse, of shape (n, 1,
-height, width), for n lesions at a time. Real lesions follow the tissue they grow in; a network that has only
-seen ellipses looks for ellipses.
+Every outline has ``carve(shapes, tissue)`` -> factor in [0, 1] for the mask of the ellipse, for n lesions at
+a time: ``tissue`` (n, 1, height, width) is one smoothed contrast of the slice around each. Real lesions
+follow the tissue they grow in; a network that has only seen ellipses looks for ellipses.
 """
 
 from numbers import Real
@@ -25,7 +25,7 @@ class Ellipse(BaseEstimator):
     >>> from skad.synthetic import Ellipse
     >>> from skad.synthetic.shapes import draw_shapes
     >>> shapes = draw_shapes(torch.ones(3, 1, 7, 9, dtype=torch.bool), radius=(1.0, 4.0))
-    >>> Ellipse().carve(shapes, torch.rand(3, 2, 7, 9)).shape
+    >>> Ellipse().carve(shapes, torch.rand(3, 1, 7, 9)).shape
     torch.Size([3, 1, 7, 9])
     """
 
@@ -38,8 +38,8 @@ class Ellipse(BaseEstimator):
         ----------
         shapes : Shapes
             The ellipses of n lesions.
-        tissue : Tensor of shape (n, n_contrasts, height, width)
-            The smoothed slice around each, in standard deviations of its foreground.
+        tissue : Tensor of shape (n, 1, height, width)
+            A smoothed contrast of the slice around each, in standard deviations of its foreground.
 
         Returns
         -------
@@ -74,13 +74,13 @@ class Islands(BaseEstimator):
 
 
 class Tissue(BaseEstimator):
-    """The pixels of the ellipse that resemble its center in one contrast: lesions that follow a tissue.
+    """The pixels of the ellipse that resemble its center in a contrast: lesions that follow a tissue.
 
     Parameters
     ----------
     tolerance : (float, float), default=(0.2, 0.8)
-        Largest difference from the central pixel in the smoothed contrast, in standard deviations of the
-        foreground; drawn per lesion. The contrast is drawn as well.
+        Largest difference from the central pixel in a smoothed contrast, in standard deviations of the
+        foreground; drawn per lesion.
     """
 
     _parameter_constraints = {"tolerance": [tuple, list]}
@@ -91,7 +91,7 @@ class Tissue(BaseEstimator):
     def carve(self, shapes, tissue):
         """Keep what resembles the center; see :meth:`Ellipse.carve`."""
         tolerance = uniform(len(tissue), *self.tolerance, device=tissue.device)[:, None, None, None]
-        return (2 - 1.5 * _difference(shapes, tissue)[0].abs() / tolerance).clamp(0, 1)
+        return (2 - 1.5 * _difference(shapes, tissue).abs() / tolerance).clamp(0, 1)
 
 
 class Sheet(BaseEstimator):
@@ -100,7 +100,7 @@ class Sheet(BaseEstimator):
     Parameters
     ----------
     thickness : (float, float), default=(1.0, 4.0)
-        Pixels, drawn per lesion. The contour is that of a smoothed contrast, drawn as well.
+        Pixels, drawn per lesion. The contour is that of a smoothed contrast.
 
     Notes
     -----
@@ -115,8 +115,7 @@ class Sheet(BaseEstimator):
     def carve(self, shapes, tissue):
         """Keep what is near the contour; see :meth:`Ellipse.carve`."""
         thickness = uniform(len(tissue), *self.thickness, device=tissue.device)[:, None, None, None]
-        difference, contrast = _difference(shapes, tissue)
-        distance = difference.abs() / _slope(contrast).clamp(min=0.02)
+        distance = _difference(shapes, tissue).abs() / _slope(tissue).clamp(min=0.02)
         return (1 + thickness / 2 - distance).clamp(0, 1)
 
 
@@ -144,17 +143,14 @@ class Components(BaseEstimator):
         for i in range(self.n_components):
             place = uniform((n, 1, 1, 2), -0.8, 0.8, device=device) * (i > 0)  # one holds the center
             radius = uniform((n, 1, 1), *self.size, device=device)
-            distance = (shapes.frame - place).square().sum(-1).sqrt()
+            distance = torch.linalg.vector_norm(shapes.frame - place, dim=-1)
             depth = torch.maximum(depth, 1 - distance / radius)
         return (0.5 + 3 * depth).clamp(0, 1)[:, None]
 
 
 def _difference(shapes, tissue):
-    """A random contrast of every lesion minus its value at the lesion's center; and that contrast."""
-    rows = torch.arange(len(tissue), device=tissue.device)
-    contrast = tissue[rows, torch.randint(tissue.shape[1], (len(tissue),), device=tissue.device)]
-    seed = contrast.flatten(1)[rows, shapes.centre]
-    return (contrast - seed[:, None, None])[:, None], contrast[:, None]
+    """The contrast around every lesion minus its value at the lesion's center."""
+    return tissue - tissue.flatten(1).gather(1, shapes.centre[:, None])[:, :, None, None]
 
 
 def _slope(images):

@@ -23,8 +23,6 @@ class Shapes(NamedTuple):
         Position in the lesion's own axes (x, y), in radii; the centre is (0, 0).
     distance : Tensor of shape (n, 1, height, width)
         From the centre, in radii of the irregular outline.
-    offset : Tensor of shape (n, height, width, 2)
-        Position (x, y) relative to the centre, pixels.
     centre : int64 Tensor of shape (n,)
         Index of the central pixel in the flattened slice.
     """
@@ -32,8 +30,19 @@ class Shapes(NamedTuple):
     mask: torch.Tensor
     frame: torch.Tensor
     distance: torch.Tensor
-    offset: torch.Tensor
     centre: torch.Tensor
+
+    @property
+    def offset(self):
+        """Position (x, y) relative to the centre in pixels, shape (n, height, width, 2)."""
+        height, width = self.mask.shape[-2:]
+        x = torch.arange(width, device=self.centre.device) - (self.centre % width)[:, None]
+        y = torch.arange(height, device=self.centre.device) - (self.centre // width)[:, None]
+        return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1).float()
+
+    def take(self, rows):
+        """The lesions of these rows."""
+        return Shapes(*(part[rows] for part in self))
 
 
 def draw_shapes(foreground, *, radius, warp=0.25, edge=(1.0, 3.0)):
@@ -68,13 +77,12 @@ def draw_shapes(foreground, *, radius, warp=0.25, edge=(1.0, 3.0)):
     scale = pixel_scale(foreground)
     radii = log_uniform(n, smallest, largest, device=device) * scale
     centre = _random_pixels(foreground)
-    offset = _offsets(centre, *foreground.shape[-2:])
-    frame = _own_axes(offset, radii)
+    frame = _own_axes(centre, radii, *foreground.shape[-2:])
     noise = smooth_noise(frame, 1)
-    distance = frame.square().sum(-1).sqrt()[:, None] * (warp * noise).exp()
+    distance = torch.linalg.vector_norm(frame, dim=-1)[:, None] * (warp * noise).exp()
     rim = torch.minimum(uniform(n, *edge, device=device) * scale, radii)
     mask = (0.5 + (1 - distance) * (radii / rim)[:, None, None, None]).clamp(0, 1)
-    return Shapes(mask * foreground, frame, distance, offset, centre)
+    return Shapes(mask * foreground, frame, distance, centre)
 
 
 def pixel_scale(images):
@@ -99,6 +107,11 @@ def smooth_noise(frame, n_channels):
     return F.grid_sample(cells, frame / NOISE_REACH, padding_mode="border", align_corners=True)
 
 
+def to_device(indices, device):
+    """Indices that were drawn on the CPU, without waiting for the device; what is small is copied at once."""
+    return indices.to(device, non_blocking=True)
+
+
 def uniform(n, low, high, *, device):
     """n uniform numbers."""
     return low + (high - low) * torch.rand(n, device=device)
@@ -115,19 +128,16 @@ def _random_pixels(foreground):
     return (lots * foreground.flatten(1)).argmax(dim=1)
 
 
-def _offsets(centre, height, width):
-    """Position (x, y) of every pixel relative to the centre, shape (n, height, width, 2)."""
-    x = torch.arange(width, device=centre.device) - (centre % width)[:, None]
-    y = torch.arange(height, device=centre.device) - (centre // width)[:, None]
-    return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1).float()
-
-
-def _own_axes(offset, radii):
-    """Turn and stretch: positions in units of the two half axes of a random ellipse of these radii."""
-    n, device = len(offset), offset.device
-    angle = uniform(n, 0.0, math.pi, device=device)[:, None, None]
-    stretch = log_uniform(n, 1 / MOST_STRETCHED, MOST_STRETCHED, device=device)[:, None, None]
-    x, y = offset.unbind(-1)
-    along = angle.cos() * x + angle.sin() * y
-    across = angle.cos() * y - angle.sin() * x
-    return torch.stack([along / stretch, across * stretch], dim=-1) / radii[:, None, None, None]
+def _own_axes(centre, radii, height, width):
+    """Positions in units of the two half axes of a random ellipse around each centre, turned into them."""
+    n, device = len(centre), centre.device
+    angle = uniform(n, 0.0, math.pi, device=device)
+    stretch = log_uniform(n, 1 / MOST_STRETCHED, MOST_STRETCHED, device=device)
+    cos, sin = angle.cos() / radii, angle.sin() / radii
+    x, y = (centre % width).float(), (centre // width).float()
+    along = torch.stack([cos, sin, -cos * x - sin * y]) / stretch
+    across = torch.stack([-sin, cos, sin * x - cos * y]) * stretch
+    columns = torch.arange(width, device=device).expand(height, width)
+    rows = torch.arange(height, device=device)[:, None].expand(height, width)
+    places = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1).float().flatten(0, 1)
+    return (places @ torch.stack([along, across], dim=-1).transpose(0, 1)).view(n, height, width, 2)

@@ -41,7 +41,10 @@ GRIDS = {
         "score__smoothing": [0.0, 1.5],
     },
     "introvae": {"score__margin": [0.5, 1.0], "score__patch_size": [16, 32]},
-    "planted": {"score__use_reference": [True, False], "score__width": [8, 16]},
+    "planted": {
+        "score__inputs": [("image", "reference"), ("image", "reference", "conditional")],
+        "score__width": [8, 16],
+    },
 }
 """What ``skad tune`` tries by default: the scorers' parameters, so that no reconstructor is trained twice."""
 

@@ -7,7 +7,6 @@ from skad.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from skad.datasets.bids import load_bids
     from skad.datasets.brats import load_brats
-    from skad.datasets.fetch import fetch_ixi, fetch_stroke
     from skad.datasets.folder import load_folder
     from skad.datasets.isles import load_isles
     from skad.datasets.layout import load
@@ -19,8 +18,6 @@ else:  # imported at first use
 __all__ = [
     "ANATOMY",
     "LESION_CLASSES",
-    "fetch_ixi",
-    "fetch_stroke",
     "label_anatomy",
     "load",
     "load_bids",

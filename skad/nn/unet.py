@@ -1,18 +1,10 @@
 """U-Net: fine detail through skip connections, context from coarser levels (Ronneberger et al. 2015)."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 WIDEST = 8  # the coarse levels stop doubling at this multiple of the first width
-
-
-NORMALIZATIONS = {
-    "batch": nn.BatchNorm2d,
-    "group": lambda n_maps: nn.GroupNorm(math.gcd(8, n_maps), n_maps),
-}
 
 
 class UNet(nn.Module):
@@ -28,8 +20,6 @@ class UNet(nn.Module):
         Feature maps of the finest level; they double per level, up to 8 times as many.
     depth : int, default=4
         Halvings of the resolution.
-    normalization : {"batch", "group"}, default="batch"
-        "batch" keeps how bright a slice is as a whole; "group" (8 groups) divides it out, and needs no batch.
 
     Notes
     -----
@@ -38,7 +28,7 @@ class UNet(nn.Module):
 
     References
     ----------
-    Ronneberger, Fischer, Brox, MICCAI 2015. Wu, He, ECCV 2018 (group normalisation).
+    Ronneberger, Fischer, Brox, MICCAI 2015.
 
     Examples
     --------
@@ -47,11 +37,11 @@ class UNet(nn.Module):
     torch.Size([2, 1, 13, 10])
     """
 
-    def __init__(self, n_inputs, n_outputs, *, width=16, depth=4, normalization="batch"):
+    def __init__(self, n_inputs, n_outputs, *, width=16, depth=4):
         super().__init__()
         # what it was built with stays readable: skad.save rebuilds a module from these
         self.n_inputs, self.n_outputs = n_inputs, n_outputs
-        self.width, self.depth, self.normalization = width, depth, normalization
+        self.width, self.depth = width, depth
         widths = [width * min(2**level, WIDEST) for level in range(depth + 1)]
         self.down = nn.ModuleList(
             self._block(a, b) for a, b in zip([n_inputs, *widths], widths, strict=False)
@@ -63,10 +53,7 @@ class UNet(nn.Module):
 
     def _block(self, n_inputs, n_outputs):
         """What every level does: two convolutions."""
-        normalize = NORMALIZATIONS[self.normalization]
-        return nn.Sequential(
-            *_layer(n_inputs, n_outputs, normalize), *_layer(n_outputs, n_outputs, normalize)
-        )
+        return nn.Sequential(*_layer(n_inputs, n_outputs), *_layer(n_outputs, n_outputs))
 
     def features(self, images):
         """The maps before the last layer.
@@ -103,6 +90,6 @@ class UNet(nn.Module):
             return self.head(features.to(self.head.weight.dtype))
 
 
-def _layer(n_inputs, n_outputs, normalize):
+def _layer(n_inputs, n_outputs):
     convolution = nn.Conv2d(n_inputs, n_outputs, 3, padding=1, bias=False)
-    return convolution, normalize(n_outputs), nn.LeakyReLU(0.1, inplace=True)
+    return convolution, nn.BatchNorm2d(n_outputs), nn.LeakyReLU(0.1, inplace=True)

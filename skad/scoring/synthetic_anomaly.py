@@ -1,5 +1,6 @@
 """Segmenting planted lesions: a network that has only seen synthetic ones scores real ones."""
 
+import math
 from functools import partial
 from numbers import Integral, Real
 from typing import Self
@@ -9,37 +10,74 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skad.augmentation import Augmentation, Geometry, Intensity
+from skad.augmentation import Augmentation, Geometry, Scanner
 from skad.base import PixelScorerMixin, observed_images
-from skad.nn.background import foreground_mean
-from skad.nn.unet import UNet
-from skad.synthetic import Blobs, plant_families
+from skad.mixture.fitting import fit_mixture, sample_pixels
+from skad.nn.background import fill_background, foreground_mean
+from skad.nn.lesion_network import INPUTS, LesionNetwork
+from skad.synthetic import Lesions, plant_families
 from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
+from skad.utils.names import check_name
 from skad.utils.typing import Array
 
+_N_COMPONENTS, _MAX_PIXELS = 3, 40_000  # of the mixture behind conditional maps
 
-def segmentation_loss(network, images, foreground, *, plant):
-    """Plant lesions, and compare the logits with their soft mask: binary cross-entropy over the foreground.
+
+def segmentation_loss(network, images, foreground, *, plant, view=None, background=None, dice=0.0):
+    """Plant lesions, and compare the logits with their soft mask over the foreground.
 
     Parameters
     ----------
-    network : UNet
+    network : callable
+        ``network(images, foreground)`` -> logits (n, 1, height, width).
     images : Tensor of shape (n, n_contrasts, height, width) or pairs (n, 2, n_contrasts, height, width)
         Normal slices; lesions are planted into the image of a pair, not into its reference.
     foreground : bool Tensor of shape (n, 1, height, width)
     plant : callable
         ``plant(images, foreground)`` -> (images, soft mask).
+    view : callable, default=None
+        ``view(images, foreground)`` -> images, what the scanner does to planted slices.
+    background : ndarray of shape (n_contrasts,), default=None
+        Put back into the background after `view`.
+    dice : float, default=0.0
+        Weight of the Dice loss of the batch beside the cross-entropy.
 
     Returns
     -------
     dict with "loss", a scalar Tensor, in nats per pixel
     """
     observed, *reference = [images] if images.dim() == 4 else images.unbind(1)
-    with torch.autocast(images.device.type, enabled=False):  # intensities keep their digits
+    with torch.autocast(images.device.type, enabled=False), torch.no_grad():  # intensities keep their digits
         planted, mask = plant(observed, foreground)
-    logits = network(torch.cat([planted, *reference], dim=1))
-    entropy = F.binary_cross_entropy_with_logits(logits, mask, reduction="none")
-    return {"loss": foreground_mean(entropy, foreground)}
+        seen = torch.stack([planted, *reference], dim=1) if reference else planted
+        if view is not None:
+            filling = torch.as_tensor(background, device=seen.device)
+            seen = fill_background(view(seen, foreground), foreground, filling)
+    logits = network(seen, foreground)
+    entropy = foreground_mean(F.binary_cross_entropy_with_logits(logits, mask, reduction="none"), foreground)
+    return {"loss": entropy + dice * dice_loss(logits, mask, foreground) if dice else entropy}
+
+
+def dice_loss(logits, mask, foreground):
+    """One minus the Dice of a soft segmentation and a soft mask, over all foreground pixels of a batch.
+
+    Parameters
+    ----------
+    logits, mask : Tensor of shape (n, 1, height, width)
+    foreground : bool Tensor of the same shape
+
+    Returns
+    -------
+    scalar Tensor
+        In [0, 1); one pixel is added to both, so that a batch without lesions has a gradient.
+
+    References
+    ----------
+    Milletari, Navab, Ahmadi, V-Net, 3DV 2016; without squares in the denominator.
+    """
+    predicted = logits.sigmoid() * foreground
+    overlap = (predicted * mask).sum()
+    return 1 - (2 * overlap + 1) / (predicted.sum() + mask.sum() + 1)
 
 
 class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
@@ -51,38 +89,44 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     Parameters
     ----------
     families : "auto" or sequence of families of :mod:`skad.synthetic`, default="auto"
-        What is planted; each slice gets one family. "auto" is ``(Blobs(),)``.
-    use_reference : bool, default=True
-        Whether the reference of pairs joins; False looks at their image only.
+        What is planted; each slice gets one family. "auto" is ``(Lesions(),)``.
+    inputs : sequence of {"image", "reference", "conditional", "position"}, default=("image", "reference")
+        What the network looks at: the image; the reference, where pairs are given; how unusual each contrast
+        of the image is given the others, under a Gaussian mixture of normal pixels
+        (:class:`skad.nn.conditional_maps.ConditionalMaps`); where a pixel lies in the foreground. Without
+        "reference" only the image of a pair is used.
     clean_share : float, default=0.15
         Share of the training slices that are left without a lesion.
     width : int, default=16
         Feature maps of the finest level of the U-Net.
     depth : int, default=4
         Halvings of the resolution in the U-Net.
-    normalization : {"batch", "group"}, default="batch"
-        Of the U-Net's layers: "group" divides out how bright a slice is as a whole, and needs no batch.
+    dice : float, default=0.0
+        Weight of the Dice loss beside the cross-entropy.
     flip_average : bool, default=True
         Score the mean logit of every slice and its mirror image.
     augmentation : "auto", Augmentation or None, default="auto"
-        Random views of the normal slices before planting. "auto": flips, rotation up to 10 degrees, size by
-        10 %, shift by 5 %, intensity factor and offset with a standard deviation of 0.1 (times the scale of
-        z-scored images).
+        Random views: its geometry before planting, for that is what the patient does, and its intensity after
+        planting, for that is what the scanner does. "auto": flips, rotation up to 10 degrees, size by 10 %,
+        shift by 5 %, and :class:`skad.augmentation.Scanner` with a factor of standard deviation 0.15 and an
+        offset of standard deviation 0.2.
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     max_epochs : int, default=40
     batch_size : int, default=16
     lr : float, default=1e-3
         Learning rate of Adam.
+    schedule : {"constant", "cosine"}, default="constant"
+        Learning rate over the epochs; "cosine" lets it fall to zero.
     device, precision, random_state, verbose, callbacks, warm_start
         As in :class:`skad.reconstruction.ContrastTranslator`.
 
     Attributes
     ----------
-    module_ : UNet
+    module_ : skad.nn.lesion_network.LesionNetwork
         On the CPU.
     loss_curve_ : list of float
-        Mean cross-entropy of every epoch.
+        Mean loss of every epoch.
     offset_ : float
     background_, n_contrasts_in_
 
@@ -111,14 +155,15 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     _accepts = "both"
     _parameter_constraints = {
         "families": [StrOptions({"auto"}), tuple, list],
-        "use_reference": ["boolean"],
+        "inputs": [tuple, list],
         "clean_share": [Interval(Real, 0, 1, closed="left")],
         "width": [Interval(Integral, 1, None, closed="left")],
         "depth": [Interval(Integral, 0, None, closed="left")],
-        "normalization": [StrOptions({"batch", "group"})],
+        "dice": [Interval(Real, 0, None, closed="left")],
         "flip_average": ["boolean"],
         "augmentation": [StrOptions({"auto"}), Augmentation, None],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
+        "schedule": [StrOptions({"constant", "cosine"})],
         **TRAINING_CONSTRAINTS,
     }
 
@@ -126,17 +171,18 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self,
         *,
         families="auto",
-        use_reference=True,
+        inputs=("image", "reference"),
         clean_share=0.15,
         width=16,
         depth=4,
-        normalization="batch",
+        dice=0.0,
         flip_average=True,
         augmentation="auto",
         contamination=0.01,
         max_epochs=40,
         batch_size=16,
         lr=1e-3,
+        schedule="constant",
         device="auto",
         precision="auto",
         random_state=None,
@@ -145,17 +191,18 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         warm_start=False,
     ):
         self.families = families
-        self.use_reference = use_reference
+        self.inputs = inputs
         self.clean_share = clean_share
         self.width = width
         self.depth = depth
-        self.normalization = normalization
+        self.dice = dice
         self.flip_average = flip_average
         self.augmentation = augmentation
         self.contamination = contamination
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.schedule = schedule
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -179,21 +226,28 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self
         """
         X = self._looked_at(self._check_fit_input(X))
-        plant = partial(plant_families, self._families(), clean_share=self.clean_share)
-        n_inputs = self.n_contrasts_in_ * (X.ndim - 3)
-        with seeded(self.random_state):
-            self.module_ = start_module(self, self._network(n_inputs))
-            training = Training.of(self, augmentation=self._views())
-            loss = partial(segmentation_loss, plant=plant)
+        views = self._views()
+        loss = partial(
+            segmentation_loss,
+            plant=partial(plant_families, self._families(), clean_share=self.clean_share),
+            view=views.intensity,
+            background=self.background_,
+            dice=self.dice,
+        )
+        training = Training.of(
+            self, augmentation=Augmentation(views.geometry), on_epoch_start=self._set_learning_rate
+        )
+        with seeded(self.random_state) as generator:
+            self.module_ = start_module(self, self._network(X, generator))
             curves = training.fit(self.module_, X, loss, background=self.background_)
         self.loss_curve_ = curves["loss"]
         return self._fit_offset(X)
 
     def _families(self):
-        families = (Blobs(),) if isinstance(self.families, str) else self.families
+        families = (Lesions(),) if isinstance(self.families, str) else self.families
         if not families or not all(isinstance(family, BaseEstimator) for family in families):
             raise ValueError(
-                f"families should be families of skad.synthetic such as Blobs(), got {families!r}."
+                f"families should be families of skad.synthetic such as Lesions(), got {families!r}."
             )
         for family in families:
             family._validate_params()
@@ -201,47 +255,58 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
 
     def _views(self):
         if self.augmentation != "auto":
-            return self.augmentation
+            return self.augmentation or Augmentation()
         return Augmentation(
-            Geometry(rotation=10.0, scaling=0.1, translation=0.05), Intensity(scaling=0.15, shift=0.2)
+            Geometry(rotation=10.0, scaling=0.1, translation=0.05), Scanner(scaling=0.15, shift=0.2)
         )
 
-    def _network(self, n_inputs):
-        return UNet(n_inputs, 1, width=self.width, depth=self.depth, normalization=self.normalization)
+    def _set_learning_rate(self, run):
+        if self.schedule == "cosine":
+            for optimizer in run.optimizers.values():
+                for group in optimizer.param_groups:
+                    group["lr"] = self.lr * (1 + math.cos(math.pi * run.epoch / self.max_epochs)) / 2
+
+    def _network(self, X, generator):
+        for name in self.inputs:
+            check_name(name, INPUTS, "input")
+        inputs = tuple(name for name in self.inputs if name != "reference" or X.ndim == 5)
+        if not inputs:
+            raise ValueError(f"inputs should hold more than the reference of pairs, got {self.inputs}.")
+        network = LesionNetwork(
+            self.n_contrasts_in_, inputs, n_components=_N_COMPONENTS, width=self.width, depth=self.depth
+        )
+        if network.conditional is not None:
+            pixels = sample_pixels(observed_images(X), _MAX_PIXELS, generator)
+            seed = int(generator.integers(2**31))
+            network.conditional.set_mixture(*fit_mixture(pixels, _N_COMPONENTS, seed=seed))
+        return network
 
     def _logits(self, images, foreground):
-        channels = _as_channels(images)
-        logits = self.module_(channels)
+        logits = self.module_(images, foreground)
         if self.flip_average:
-            logits = (logits + self.module_(channels.flip(-1)).flip(-1)) / 2
+            logits = (logits + self.module_(images.flip(-1), foreground.flip(-1)).flip(-1)) / 2
         return logits[:, 0]
 
     def _score(self, X):
         return -map_slices(self, self._logits, X)
 
     def _features(self, X):
-        return map_slices(self, lambda images, foreground: self.module_.features(_as_channels(images)), X)
+        return map_slices(self, self.module_.features, X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if hasattr(self, "module_") and self.use_reference:  # what was fitted on images refuses pairs
-            tags.input_tags.pairs = self.module_.n_inputs > self.n_contrasts_in_
+        if hasattr(self, "module_") and "reference" in self.inputs:  # what was fitted on images refuses pairs
+            tags.input_tags.pairs = "reference" in self.module_.inputs
         return tags
 
     def _looked_at(self, X):
-        return X if self.use_reference else observed_images(X)
+        return X if "reference" in self.inputs else observed_images(X)
 
     def _check_score_input(self, X):
         X = self._looked_at(super()._check_score_input(X))
-        n_inputs = self.n_contrasts_in_ * (X.ndim - 3)
-        if n_inputs != self.module_.n_inputs:
+        if (X.ndim == 5) != ("reference" in self.module_.inputs):
             fitted, given = ("pairs", "images") if X.ndim == 4 else ("images", "pairs")
             raise ValueError(
                 f"SyntheticAnomalyScorer was fitted on {fitted}, got {given} of shape {X.shape}."
             )
         return X
-
-
-def _as_channels(images):
-    """Images as they are, pairs (n, 2, C, height, width) as (n, 2C, height, width)."""
-    return images if images.dim() == 4 else images.flatten(1, 2)

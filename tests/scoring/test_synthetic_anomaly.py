@@ -5,8 +5,9 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from skad.augmentation import Augmentation, Intensity
-from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, segmentation_loss
+from skad.augmentation import Augmentation, Geometry, Intensity
+from skad.persistence import load, save
+from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, dice_loss, segmentation_loss
 from skad.synthetic import Blobs, Deformations
 
 FAST = {"width": 4, "depth": 1, "max_epochs": 1, "random_state": 0}
@@ -38,7 +39,7 @@ def test_loss_is_the_cross_entropy_of_the_mask_over_the_foreground():
     logits, mask = torch.randn(3, 1, 7, 5), torch.rand(3, 1, 7, 5)
     foreground = torch.rand(3, 1, 7, 5) < 0.6
     images = torch.zeros(3, 2, 7, 5)
-    loss = segmentation_loss(lambda _: logits, images, foreground, plant=_Stamp(mask).plant)["loss"]
+    loss = segmentation_loss(lambda *_: logits, images, foreground, plant=_Stamp(mask).plant)["loss"]
     p, t = torch.sigmoid(logits)[foreground].double(), mask[foreground].double()
     assert float(loss) == pytest.approx(float(-(t * p.log() + (1 - t) * (1 - p).log()).mean()), rel=1e-6)
 
@@ -48,14 +49,38 @@ def test_network_sees_the_planted_image_and_the_reference_as_it_is(pairs):
     images, foreground = torch.randn(4, 2, 7, 5), torch.ones(4, 1, 7, 5, dtype=torch.bool)
     reference, mask, seen = torch.randn(4, 2, 7, 5), torch.rand(4, 1, 7, 5), []
 
-    def network(inputs):
+    def network(inputs, foreground):
         seen.append(inputs)
         return torch.zeros_like(mask)
 
     X = torch.stack([images, reference], dim=1) if pairs else images
     segmentation_loss(network, X, foreground, plant=_Stamp(mask).plant)
     planted = images + 7 * mask
-    assert torch.equal(seen[0], torch.cat([planted, reference], dim=1) if pairs else planted)
+    assert torch.equal(seen[0], torch.stack([planted, reference], dim=1) if pairs else planted)
+
+
+def test_the_scanner_sees_planted_images_and_leaves_the_background():
+    images, mask, seen = torch.zeros(2, 1, 4, 5), torch.rand(2, 1, 4, 5), []
+    foreground = torch.rand(2, 1, 4, 5) < 0.5
+
+    def network(inputs, foreground):
+        seen.append(inputs)
+        return torch.zeros_like(mask)
+
+    plant, background = _Stamp(mask).plant, np.array([-3.0], dtype=np.float32)
+    segmentation_loss(
+        network, images, foreground, plant=plant, view=lambda x, _: x + 100, background=background
+    )
+    torch.testing.assert_close(seen[0], torch.where(foreground, 7 * mask + 100, -3.0))
+
+
+def test_dice_loss_is_one_minus_the_dice_of_the_foreground():
+    foreground = torch.rand(3, 1, 30, 40) < 0.6
+    predicted, mask = (torch.rand(3, 1, 30, 40) < 0.3 for _ in range(2))
+    logits = torch.where(predicted, 50.0, -50.0)
+    a, b = (each[foreground].numpy() for each in (predicted, mask))
+    loss = dice_loss(logits, mask.float() * foreground, foreground)
+    assert float(1 - loss) == pytest.approx((2 * (a & b).sum() + 1) / (a.sum() + b.sum() + 1), rel=1e-5)
 
 
 def test_intensities_are_planted_in_full_precision():
@@ -67,11 +92,11 @@ def test_intensities_are_planted_in_full_precision():
         return images, torch.zeros_like(images)
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        segmentation_loss(lambda inputs: inputs, images, foreground, plant=plant)
+        segmentation_loss(lambda inputs, _: inputs, images, foreground, plant=plant)
     assert seen[0].dtype == torch.float32
 
 
-def test_lesions_are_planted_after_the_augmentation(images):
+def test_lesions_are_planted_after_the_geometry_and_before_the_scanner(images):
     X, seen = np.abs(images) + 10, []
 
     class Watching(Blobs):
@@ -79,16 +104,19 @@ def test_lesions_are_planted_after_the_augmentation(images):
             seen.append(images.clone())
             return super().plant(images, foreground)
 
-    views = Augmentation(intensity=Intensity(scaling=5.0))
+    views = Augmentation(Geometry(scaling=0.5), Intensity(scaling=5.0))
     SyntheticAnomalyScorer(families=[Watching()], augmentation=views, **FAST).fit(X)
-    assert torch.cat([batch.flatten() for batch in seen]).max() > 100
+    values = torch.cat([batch.flatten() for batch in seen])
+    assert not torch.isin(values, torch.from_numpy(X)).all()  # interpolated
+    assert values.max() <= np.nanmax(X)  # but not rescaled
 
 
 def test_score_is_minus_the_logit(images):
     scorer = SyntheticAnomalyScorer(**FAST, flip_average=False).fit(images)
     filled = np.where(np.isnan(images), scorer.background_[:, None, None], images)
     with torch.no_grad():
-        logits = scorer.module_(torch.from_numpy(filled))[:, 0].numpy()
+        foreground = torch.from_numpy(~np.isnan(images).all(axis=1, keepdims=True))
+        logits = scorer.module_(torch.from_numpy(filled), foreground)[:, 0].numpy()
     expected = np.where(np.isnan(images[:, 0]), np.nan, -logits)
     np.testing.assert_allclose(scorer.score_samples(images), expected, rtol=1e-4, atol=1e-5)
 
@@ -103,7 +131,7 @@ def test_averaged_scores_of_a_mirrored_slice_are_mirrored(images):
 
 def test_features_lead_to_the_score(images):
     scorer = SyntheticAnomalyScorer(**FAST, flip_average=False).fit(images)
-    head = scorer.module_.head
+    head = scorer.module_.unet.head
     weight, bias = (part.detach().numpy() for part in (head.weight[0, :, 0, 0], head.bias))
     logits = np.einsum("f,nfhw->nhw", weight, scorer.transform(images)) + bias
     np.testing.assert_allclose(scorer.score_samples(images), -logits, rtol=1e-4, atol=1e-5)
@@ -144,11 +172,49 @@ def test_it_finds_lesions_it_has_not_been_shown(pairs):
 
 
 @pytest.mark.parametrize(
-    ("normalization", "layer"), [("batch", torch.nn.BatchNorm2d), ("group", torch.nn.GroupNorm)]
+    "inputs",
+    [
+        ("image",),
+        ("conditional",),
+        ("image", "position"),
+        ("position", "conditional", "image"),
+    ],
+    ids="+".join,
 )
-def test_layers_are_normalised_as_asked(images, normalization, layer):
-    scorer = SyntheticAnomalyScorer(normalization=normalization, **FAST).fit(images)
-    assert any(isinstance(part, layer) for part in scorer.module_.modules())
+def test_inputs_are_saved_with_the_network(images, inputs, tmp_path):
+    scorer = SyntheticAnomalyScorer(inputs=inputs, **FAST).fit(images)
+    save(scorer, tmp_path / "planted.skad")
+    loaded = load(tmp_path / "planted.skad")
+    assert loaded.module_.inputs == inputs
+    np.testing.assert_array_equal(loaded.score_samples(images), scorer.score_samples(images))
+
+
+def test_conditional_maps_are_those_of_a_mixture_of_the_training_pixels(images):
+    X = np.nan_to_num(images)
+    maps = SyntheticAnomalyScorer(inputs=("conditional",), **FAST).fit(X).module_.conditional
+    weights = maps.log_weights.exp().double()
+    mean = (weights @ maps.means.double()).numpy()
+    np.testing.assert_allclose(mean, X.mean(axis=(0, 2, 3)), atol=0.02)
+
+
+def test_cosine_learning_rates_fall_to_zero(images):
+    rates = []
+
+    class Watching(SyntheticAnomalyScorer):
+        def _set_learning_rate(self, run):
+            super()._set_learning_rate(run)
+            rates.append(next(iter(run.optimizers.values())).param_groups[0]["lr"])
+
+    Watching(schedule="cosine", lr=0.2, **FAST | {"max_epochs": 4}).fit(images)
+    assert rates == pytest.approx([0.2, 0.2 * (0.5 + 0.5**1.5), 0.1, 0.2 * (0.5 - 0.5**1.5)])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"), [(("images",), "image"), (("reference",), "more than the reference")]
+)
+def test_inputs_that_are_none_are_refused(images, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        SyntheticAnomalyScorer(inputs=inputs, **FAST).fit(images)
 
 
 def test_a_fit_on_images_refuses_pairs_and_the_other_way_round(images):

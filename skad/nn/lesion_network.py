@@ -1,0 +1,110 @@
+"""The network that segments synthetic lesions: a U-Net on a slice and on maps that are made from it."""
+
+import torch
+from torch import nn
+
+from skad.nn.conditional_maps import ConditionalMaps
+from skad.nn.gaussian_blur import gaussian_blur
+from skad.nn.unet import UNet
+
+INPUTS = ("image", "reference", "conditional", "position")
+_N_POSITION = 3
+
+
+class LesionNetwork(nn.Module):
+    """Logits of a lesion at every pixel.
+
+    Parameters
+    ----------
+    n_contrasts : int
+        Contrasts of a slice.
+    inputs : tuple of {"image", "reference", "conditional", "position"}, default=("image",)
+        What the U-Net looks at. "conditional" stands for :class:`ConditionalMaps`, whose mixture is to be set
+        before training; "position" for :func:`position_maps`.
+    n_components : int, default=3
+        Gaussians of the conditional maps.
+    width, depth : int, default=16, 4
+        As in :class:`UNet`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = LesionNetwork(2, ("image", "position"), width=4, depth=1).eval()
+    >>> network(torch.zeros(3, 2, 7, 9), torch.ones(3, 1, 7, 9, dtype=torch.bool)).shape
+    torch.Size([3, 1, 7, 9])
+    """
+
+    def __init__(self, n_contrasts, inputs=("image",), *, n_components=3, width=16, depth=4):
+        super().__init__()
+        self.n_contrasts, self.inputs, self.n_components = n_contrasts, inputs, n_components
+        self.width, self.depth = width, depth
+        n_channels = sum(_N_POSITION if name == "position" else n_contrasts for name in inputs)
+        self.unet = UNet(n_channels, 1, width=width, depth=depth)
+        self.conditional = ConditionalMaps(n_contrasts, n_components) if "conditional" in inputs else None
+
+    def channels(self, images, foreground):
+        """What the U-Net looks at.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_contrasts, height, width)
+            Or pairs (n, 2, n_contrasts, height, width), where the reference is an input.
+        foreground : bool Tensor of shape (n, 1, height, width)
+
+        Returns
+        -------
+        Tensor of shape (n, n_channels, height, width)
+        """
+        observed = images if images.dim() == 4 else images[:, 0]
+        make = {
+            "image": lambda: observed,
+            "reference": lambda: images[:, 1],
+            "conditional": lambda: self.conditional(observed) * foreground,
+            "position": lambda: position_maps(foreground),
+        }
+        return torch.cat([make[name]() for name in self.inputs], dim=1)
+
+    def features(self, images, foreground):
+        """The maps before the last layer, shape (n, width of the finest level, height, width)."""
+        return self.unet.features(self.channels(images, foreground))
+
+    def forward(self, images, foreground):
+        """The logits.
+
+        Parameters
+        ----------
+        images, foreground : Tensors
+            As for :meth:`channels`.
+
+        Returns
+        -------
+        Tensor of shape (n, 1, height, width), float32
+        """
+        return self.unet(self.channels(images, foreground))
+
+
+def position_maps(foreground):
+    """Where every pixel lies in the foreground of its slice: no registration is needed.
+
+    Parameters
+    ----------
+    foreground : bool Tensor of shape (n, 1, height, width)
+
+    Returns
+    -------
+    Tensor of shape (n, 3, height, width)
+        Rows from the centroid, in standard deviations of the foreground's pixels; columns likewise, without
+        their sign (left and right are alike); share of foreground within a few pixels. 0 in the background.
+    """
+    inside = foreground.float()
+    count = inside.sum((1, 2, 3), keepdim=True).clamp(min=1)
+    maps = []
+    for axis in (2, 3):
+        shape = [1, 1, 1, 1]
+        shape[axis] = -1
+        place = torch.arange(foreground.shape[axis], device=foreground.device).float().view(shape)
+        offset = place - (place * inside).sum((1, 2, 3), keepdim=True) / count
+        spread = ((offset.square() * inside).sum((1, 2, 3), keepdim=True) / count).sqrt().clamp(min=1)
+        maps.append((offset / spread).expand_as(inside))
+    rows, columns = maps
+    return torch.cat([rows, columns.abs(), gaussian_blur(inside, 4.0, 12)], dim=1) * inside

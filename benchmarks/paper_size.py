@@ -54,7 +54,7 @@ def flops_per_image(model, X):
             images,
             foreground,
             alpha=model.alpha,
-            beta=model.beta,
+            beta=model.reconstruction_weight,
             margin=model.margin,
             sample_prior=False,
         )

@@ -54,7 +54,8 @@ def introspective_losses(network, images, foreground, *, alpha, beta, margin, sa
     -------
     dict of scalar Tensors, means over the images
         "encoder_loss" (eq. 6), "decoder_loss" (eq. 7), "kl_real" (L_REG(z)), "kl_reconstructed" (L_REG(z') of
-        the reconstructions), "reconstruction_error" (L_AE). Differentiate the first by the encoder's weights
+        the reconstructions), "share_inside_margin" (of the reconstructions: those whose L_REG(z') is below
+        the margin), "reconstruction_error" (L_AE). Differentiate the first by the encoder's weights
         only, the second by the decoder's only.
 
     Notes
@@ -83,6 +84,7 @@ def introspective_losses(network, images, foreground, *, alpha, beta, margin, sa
         "decoder_loss": decoder_objective(kl_of_decoder, error, **weights).mean(),
         "kl_real": kl_real.mean(),
         "kl_reconstructed": kl_of_decoder[0].mean(),
+        "share_inside_margin": (kl_of_encoder[0] < margin).float().mean(),
         "reconstruction_error": error.mean(),
     }
 

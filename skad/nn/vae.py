@@ -165,8 +165,8 @@ class VAE(nn.Module):
         return self.decode(self.encode(images))
 
 
-def vae_losses(network, images, foreground, *, beta):
-    """Objective of a variational autoencoder: L_REG + beta L_AE (K, eqs. 1-3).
+def vae_losses(network, images, foreground, *, reconstruction_weight):
+    """Objective of a variational autoencoder: L_REG + reconstruction_weight L_AE (K, eqs. 1-3).
 
     Parameters
     ----------
@@ -174,8 +174,8 @@ def vae_losses(network, images, foreground, *, beta):
     images : Tensor of shape (n, n_contrasts, height, width)
         In the intensities of the data, background filled.
     foreground : bool Tensor of shape (n, 1, height, width)
-    beta : float
-        Weight of L_AE.
+    reconstruction_weight : float
+        Of L_AE; beta of K's eqs. (6)-(7).
 
     Returns
     -------
@@ -185,4 +185,4 @@ def vae_losses(network, images, foreground, *, beta):
     mean, log_variance = network.encoder(network.scale(images))
     kl = kl_to_standard_normal(mean, log_variance).mean()
     error = network.error(draw_normal(mean, log_variance), images, foreground).mean()
-    return {"loss": kl + beta * error, "kl_real": kl, "reconstruction_error": error}
+    return {"loss": kl + reconstruction_weight * error, "kl_real": kl, "reconstruction_error": error}

@@ -1,26 +1,16 @@
 """f-AnoGAN: a Wasserstein GAN of normal slices, and an encoder trained afterwards to invert its generator."""
 
-from numbers import Integral, Real
-from typing import Self
-
 import torch
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval
 
 from skad.augmentation import Augmentation
 from skad.nn.fanogan import FAnoGAN, izi_f_losses
 from skad.nn.latent_search import frozen
 from skad.nn.wasserstein import critic_losses, generator_loss
-from skad.reconstruction.collapse import EPOCHS, constant_output
-from skad.reconstruction.vae import VAEReconstructor, two_at_least
+from skad.reconstruction.autoencoder import COUNT, WEIGHT, AutoencoderReconstructor, two_at_least
 from skad.training import TRAINING_CONSTRAINTS, Training
-from skad.utils.typing import Array
-
-_COUNT = [Interval(Integral, 1, None, closed="left")]
-_WEIGHT = [Interval(Real, 0, None, closed="left")]
 
 
-class FAnoGANReconstructor(VAEReconstructor):
+class FAnoGANReconstructor(AutoencoderReconstructor):
     """Normal reference: the image that a generator of normal slices makes of an image's encoded latents.
 
     First generator and critic play the Wasserstein game with gradient penalty. Then, with both fixed, the
@@ -98,10 +88,10 @@ class FAnoGANReconstructor(VAEReconstructor):
 
     _parameter_constraints = {
         "channels": ["array-like"],
-        "n_latents": _COUNT,
-        "n_critic": _COUNT,
-        "penalty_weight": _WEIGHT,
-        "kappa": _WEIGHT,
+        "n_latents": COUNT,
+        "n_critic": COUNT,
+        "penalty_weight": WEIGHT,
+        "kappa": WEIGHT,
         "value_range": ["array-like", None],
         "augmentation": [Augmentation, None],
         "encoder_lr": TRAINING_CONSTRAINTS["lr"],
@@ -147,25 +137,8 @@ class FAnoGANReconstructor(VAEReconstructor):
         self.callbacks = callbacks
         self.warm_start = warm_start
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Array, y: Array | None = None) -> Self:
-        """Learn to generate normal slices, then to encode them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_contrasts, height, width)
-            NaN background; height and width divisible by ``2 ** len(channels)``.
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        super().fit(X)
-        self.latent_shape_ = (self.n_latents, 1, 1)
-        return self
-
     _main_loss = "encoder_loss"
+    _advice = "train longer or on more diverse slices"
 
     def _train(self, module, X):
         """The game and the encoder: two trainings, each with a checkpoint of its own."""
@@ -219,10 +192,8 @@ class FAnoGANReconstructor(VAEReconstructor):
             image_size=image_size,
         )
 
-    def _reasons_of_collapse(self, X):
-        if len(self.loss_curve_) >= EPOCHS and constant_output(self._reconstruct, X):
-            return ["references hardly differ between slices, train longer or on more diverse slices"]
-        return []
+    def _shape_of_latents(self, module):
+        return self.n_latents, 1, 1
 
 
 def _step(optimizer, loss, player):

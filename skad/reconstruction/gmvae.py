@@ -1,6 +1,6 @@
 """Gaussian mixture variational autoencoder, whose references are restored images (You et al. 2019)."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -9,18 +9,13 @@ from skad.augmentation import Augmentation
 from skad.nn.gmvae import GMVAE, gmvae_losses, map_objective
 from skad.nn.latent_search import frozen
 from skad.nn.restoration import restore
-from skad.reconstruction.collapse import EPOCHS, constant_output
-from skad.reconstruction.vae import VAEReconstructor, two_at_least
+from skad.reconstruction.autoencoder import COUNT, RATE, WEIGHT, AutoencoderReconstructor, two_at_least
 from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, resolve_device, seeded
 from skad.utils.out_of_core import map_chunks
 from skad.utils.typing import Array, FloatArray, RandomState
 
-_COUNT = [Interval(Integral, 1, None, closed="left")]
-_POSITIVE = [Interval(Real, 0, None, closed="neither")]
-_WEIGHT = [Interval(Real, 0, None, closed="left")]
 
-
-class GMVAEReconstructor(VAEReconstructor):
+class GMVAEReconstructor(AutoencoderReconstructor):
     """Normal reference by maximum-a-posteriori restoration under a Gaussian mixture VAE.
 
     The network's evidence lower bound (ELBO) stands for the log-probability of a normal image. The reference
@@ -105,14 +100,14 @@ class GMVAEReconstructor(VAEReconstructor):
 
     _parameter_constraints = {
         "channels": ["array-like"],
-        "latent_channels": _COUNT,
-        "w_channels": _COUNT,
-        "n_components": _COUNT,
-        "noise": _POSITIVE,
-        "free_bits": _WEIGHT,
-        "tv_weight": _WEIGHT,
+        "latent_channels": COUNT,
+        "w_channels": COUNT,
+        "n_components": COUNT,
+        "noise": RATE,
+        "free_bits": WEIGHT,
+        "tv_weight": WEIGHT,
         "n_restoration_steps": [Interval(Integral, 0, None, closed="left")],
-        "restoration_lr": _POSITIVE,
+        "restoration_lr": RATE,
         "value_range": ["array-like", None],
         "augmentation": [Augmentation, None],
         **TRAINING_CONSTRAINTS,
@@ -186,7 +181,9 @@ class GMVAEReconstructor(VAEReconstructor):
             Z = self.module_.draw_latents(n_samples, *self.latent_shape_[1:])
         return self.decode(Z.detach().numpy())
 
-    def _train_alone(self, module, X):
+    _advice = "lower noise or train longer"
+
+    def _train(self, module, X):
         return Training.of(self).fit(module, X, self._loss, background=self.background_)
 
     def _loss(self, network, images, foreground):
@@ -227,8 +224,3 @@ class GMVAEReconstructor(VAEReconstructor):
                 n_steps=self.n_restoration_steps,
                 lr=self.restoration_lr,
             )
-
-    def _reasons_of_collapse(self, X):
-        if len(self.loss_curve_) >= EPOCHS and constant_output(super()._reconstruct, X):
-            return ["decoded images hardly differ between slices, lower noise or train longer"]
-        return []

@@ -1,17 +1,32 @@
 """Introspective variational autoencoder: an encoder that judges, a decoder that deceives it (K, II-B.2)."""
 
-from numbers import Integral, Real
+import warnings
+from functools import partial
+from numbers import Integral
 
+import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
+from skad.augmentation import Augmentation
 from skad.nn.introspection import introspective_losses
+from skad.nn.vae import VAE
+from skad.reconstruction.autoencoder import (
+    COUNT,
+    RATE,
+    WEIGHT,
+    AutoencoderReconstructor,
+    one_optimizer,
+    plain_loss,
+    two_at_least,
+)
 from skad.reconstruction.collapse import same_divergence
-from skad.reconstruction.vae import VAEReconstructor, two_at_least
-from skad.training import Training
+from skad.training import TRAINING_CONSTRAINTS, Training
+
+_FEW = 0.05  # share of reconstructions inside the margin below which there is no game
 
 
-class IntroVAEReconstructor(VAEReconstructor):
+class IntroVAEReconstructor(AutoencoderReconstructor):
     """Normal reference from a variational autoencoder whose decoder learns to please its encoder.
 
     The encoder gives images latents near the prior and reconstructions latents away from it, up to a margin;
@@ -24,8 +39,8 @@ class IntroVAEReconstructor(VAEReconstructor):
         As of :class:`VAEReconstructor`.
     alpha : float, default=0.5
         Weight of the game (K, eqs. 6-7).
-    beta : float, default=0.04
-        Weight of L_AE (K, eqs. 6-7).
+    reconstruction_weight : float, default=0.04
+        beta of eqs. (6)-(7), the weight of L_AE (K): larger means closer reconstructions.
     margin : float, default=120.0
         m of eq. (4), nats: how far from the prior the encoder drives reconstructions (K).
     n_warmup_epochs : int, default=0
@@ -52,7 +67,9 @@ class IntroVAEReconstructor(VAEReconstructor):
         On the CPU.
     history_ : dict of str to list of float
         Per epoch the mean of "encoder_loss" (eq. 6), "decoder_loss" (eq. 7), "kl_real" (L_REG(z), nats),
-        "kl_reconstructed" (L_REG(z'), nats; NaN during the warm-up) and "reconstruction_error" (L_AE).
+        "kl_reconstructed" (L_REG(z'), nats), "share_inside_margin" (of the reconstructions: those with
+        L_REG(z') below the margin, for which encoder and decoder compete) and "reconstruction_error" (L_AE);
+        "kl_reconstructed" and the share are NaN during the warm-up.
     loss_curve_ : list of float
         ``history_["encoder_loss"]``.
     value_range_, image_size_, latent_shape_, background_, n_contrasts_in_
@@ -63,6 +80,9 @@ class IntroVAEReconstructor(VAEReconstructor):
     CollapseWarning
         In ``fit``, as :class:`VAEReconstructor`, and when the divergences of images and reconstructions were
         within 1 % of each other in the last 5 epochs.
+    UserWarning
+        In ``fit``, when in the last third of the epochs fewer than 5 % of the reconstructions were inside the
+        margin.
 
     Notes
     -----
@@ -84,11 +104,19 @@ class IntroVAEReconstructor(VAEReconstructor):
     """
 
     _parameter_constraints = {
-        **VAEReconstructor._parameter_constraints,
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "margin": [Interval(Real, 0, None, closed="left")],
+        "channels": ["array-like"],
+        "latent_channels": COUNT,
+        "alpha": WEIGHT,
+        "reconstruction_weight": WEIGHT,
+        "margin": WEIGHT,
         "n_warmup_epochs": [Interval(Integral, 0, None, closed="left")],
         "sample_prior": ["boolean"],
+        "ssim_weight": WEIGHT,
+        "value_range": ["array-like", None],
+        "augmentation": [StrOptions({"auto"}), Augmentation, None],
+        "encoder_lr": RATE,
+        "decoder_lr": RATE,
+        **{name: domain for name, domain in TRAINING_CONSTRAINTS.items() if name != "lr"},
     }
 
     def __init__(
@@ -97,7 +125,7 @@ class IntroVAEReconstructor(VAEReconstructor):
         channels=(32, 64, 128, 256, 512, 512),
         latent_channels=128,
         alpha=0.5,
-        beta=0.04,
+        reconstruction_weight=0.04,
         margin=120.0,
         n_warmup_epochs=0,
         sample_prior=False,
@@ -115,50 +143,63 @@ class IntroVAEReconstructor(VAEReconstructor):
         callbacks=None,
         warm_start=False,
     ):
-        super().__init__(
-            channels=channels,
-            latent_channels=latent_channels,
-            beta=beta,
-            ssim_weight=ssim_weight,
-            value_range=value_range,
-            augmentation=augmentation,
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            encoder_lr=encoder_lr,
-            decoder_lr=decoder_lr,
-            device=device,
-            precision=precision,
-            random_state=random_state,
-            verbose=verbose,
-            callbacks=callbacks,
-            warm_start=warm_start,
-        )
+        self.channels = channels
+        self.latent_channels = latent_channels
         self.alpha = alpha
+        self.reconstruction_weight = reconstruction_weight
         self.margin = margin
         self.n_warmup_epochs = n_warmup_epochs
         self.sample_prior = sample_prior
+        self.ssim_weight = ssim_weight
+        self.value_range = value_range
+        self.augmentation = augmentation
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.encoder_lr = encoder_lr
+        self.decoder_lr = decoder_lr
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.warm_start = warm_start
 
     _main_loss = "encoder_loss"
+    _advice = "raise reconstruction_weight or train longer on diverse slices"
 
     def _train(self, module, X):
         """The warm-up and the game: two trainings, each with a checkpoint of its own."""
         n_alone = 0 if self.warm_start and hasattr(self, "module_") else self.n_warmup_epochs
+        game = Training.of(
+            self,
+            max_epochs=self.max_epochs - n_alone,
+            augmentation=self._views(),
+            optimizers=self._two_optimizers,
+        )
         histories = [self._warm_up(module, X, n_alone)] if n_alone else []
-        histories.append(self._play_for(module, X, self.max_epochs - n_alone))
+        histories.append(game.fit(module, X, step=self._play, background=self.background_))
         return {name: [value for part in histories for value in part[name]] for name in histories[-1]}
 
     def _warm_up(self, module, X, n_epochs):
-        history = self._train_alone(module, X, max_epochs=n_epochs)
-        history["encoder_loss"] = history.pop("loss")
-        history["decoder_loss"] = [self.beta * error for error in history["reconstruction_error"]]
-        history["kl_reconstructed"] = [float("nan")] * len(history["kl_real"])
-        return history
-
-    def _play_for(self, module, X, n_epochs):
+        """A plain VAE's training; the terms of the game are NaN."""
+        rates = {"encoder_lr": self.encoder_lr, "decoder_lr": self.decoder_lr}
         training = Training.of(
-            self, max_epochs=n_epochs, augmentation=self._augment(), optimizers=self._two_optimizers
+            self,
+            max_epochs=n_epochs,
+            augmentation=self._views(),
+            optimizers=partial(one_optimizer, **rates),
         )
-        return training.fit(module, X, step=self._play, background=self.background_)
+        loss = partial(plain_loss, reconstruction_weight=self.reconstruction_weight)
+        history = training.fit(module, X, loss, background=self.background_)
+        error, absent = history["reconstruction_error"], [float("nan")] * n_epochs
+        return {
+            "encoder_loss": history["loss"],
+            "decoder_loss": [self.reconstruction_weight * value for value in error],
+            "kl_real": history["kl_real"],
+            "kl_reconstructed": absent,
+            "share_inside_margin": absent,
+            "reconstruction_error": error,
+        }
 
     def _two_optimizers(self, module):
         return {
@@ -174,7 +215,7 @@ class IntroVAEReconstructor(VAEReconstructor):
                 module,
                 *two_at_least(images, foreground),
                 alpha=self.alpha,
-                beta=self.beta,
+                beta=self.reconstruction_weight,
                 margin=self.margin,
                 sample_prior=self.sample_prior,
             )
@@ -186,7 +227,18 @@ class IntroVAEReconstructor(VAEReconstructor):
             player.step()
         return losses
 
+    def _network(self, image_size):
+        return VAE(
+            self.n_contrasts_in_,
+            channels=self.channels,
+            latent_channels=self.latent_channels,
+            ssim_weight=self.ssim_weight,
+        )
+
     def _reasons_of_collapse(self, X):
+        self._warn_without_game()
+        if self.reconstruction_weight == 0:
+            return ["reconstruction_weight=0 ties no reconstruction to its image, take more (0.04)"]
         reasons = super()._reasons_of_collapse(X)
         if same_divergence(self.history_["kl_real"], self.history_["kl_reconstructed"]):
             kl = self.history_["kl_real"][-1]
@@ -195,6 +247,20 @@ class IntroVAEReconstructor(VAEReconstructor):
                 f"kl_reconstructed near {kl:.0f} nats), raise margin above that, or raise alpha"
             )
         return reasons
+
+    def _warn_without_game(self):
+        """Warn when hardly any reconstruction was inside the margin in the last third of the epochs."""
+        shares = self.history_["share_inside_margin"]
+        share = np.mean(shares[-max(1, len(shares) // 3) :])
+        if self.alpha > 0 and self.margin > 0 and share < _FEW:
+            warnings.warn(
+                f"Only {share:.1%} of the reconstructions had a divergence below margin={self.margin:g} nats "
+                f"in the last epochs (kl_real is {self.history_['kl_real'][-1]:.0f} nats): for the others "
+                "encoder and decoder do not compete, and the training is that of a VAE. Raise margin, or "
+                "lower ssim_weight or reconstruction_weight.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _check_parameters(self):
         super()._check_parameters()

@@ -77,6 +77,7 @@ def test_losses_are_the_equations_with_every_pass_written_out(network, batch, sa
     torch.testing.assert_close(losses["decoder_loss"], 0.5 * kl_fake.sum() / 3 + 0.04 * error.mean())
     torch.testing.assert_close(losses["kl_real"], kl)
     torch.testing.assert_close(losses["kl_reconstructed"], kl_fake[:3].mean())
+    torch.testing.assert_close(losses["share_inside_margin"], (kl_fake[:3] < 120).float().mean())
 
 
 def test_encoder_does_not_learn_from_the_margin_through_the_decoder(network, batch):
@@ -96,7 +97,7 @@ def test_beyond_the_margin_the_encoder_learns_as_a_plain_vae(network, batch):
     torch.manual_seed(1)
     game = introspective_losses(network, *batch, alpha=0.5, beta=0.04, margin=0.0)
     torch.manual_seed(1)
-    plain = vae_losses(network, *batch, beta=0.04)
+    plain = vae_losses(network, *batch, reconstruction_weight=0.04)
     for actual, expected in zip(
         _gradients(game["encoder_loss"], network.encoder),
         _gradients(plain["loss"], network.encoder),

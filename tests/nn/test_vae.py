@@ -147,7 +147,7 @@ def test_vae_objective_is_divergence_plus_weighted_error():
     network = _tiny(ssim_weight=0.5)
     images, foreground = _batch()
     torch.manual_seed(1)
-    losses = vae_losses(network, images, foreground, beta=0.04)
+    losses = vae_losses(network, images, foreground, reconstruction_weight=0.04)
     torch.manual_seed(1)
     mean, log_variance = network.encoder(images)
     decoded = network.decoder(mean + (log_variance / 2).exp() * torch.randn_like(mean))
@@ -161,5 +161,5 @@ def test_vae_objective_is_divergence_plus_weighted_error():
 def test_bf16_keeps_divergence_and_error_in_float32():
     network, (images, foreground) = _tiny(), _batch()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        losses = vae_losses(network, images, foreground, beta=0.04)
+        losses = vae_losses(network, images, foreground, reconstruction_weight=0.04)
     assert all(value.dtype == torch.float32 and value.isfinite() for value in losses.values())

@@ -154,7 +154,7 @@ def test_bf16_trains_too(blobs):
 
 
 def test_slices_that_are_all_the_same_are_called_a_collapse(blobs):
-    with pytest.warns(CollapseWarning, match="hardly differ between slices, train longer"):
+    with pytest.warns(CollapseWarning, match="hardly differs between slices, train longer"):
         tiny(max_epochs=5).fit(np.repeat(blobs[:1], 8, axis=0))
 
 

@@ -112,7 +112,7 @@ def test_free_bits_floor_the_price_of_the_components(blobs):
 
 
 def test_slices_that_are_all_the_same_are_called_a_collapse(blobs):
-    with pytest.warns(CollapseWarning, match="hardly differ between slices, lower noise"):
+    with pytest.warns(CollapseWarning, match="hardly differs between slices, lower noise"):
         tiny(max_epochs=5).fit(np.repeat(blobs[:1], 8, axis=0))
 
 

@@ -15,7 +15,14 @@ from skad.reconstruction.introvae import IntroVAEReconstructor
 from skad.reconstruction.vae import VAEReconstructor
 from skad.training import Run, checkpoint_in
 
-NAMES = {"encoder_loss", "decoder_loss", "kl_real", "kl_reconstructed", "reconstruction_error"}
+NAMES = {
+    "encoder_loss",
+    "decoder_loss",
+    "kl_real",
+    "kl_reconstructed",
+    "share_inside_margin",
+    "reconstruction_error",
+}
 
 
 def tiny(kind=IntroVAEReconstructor, **params):
@@ -54,7 +61,7 @@ def batch():
 def test_each_player_steps_by_the_gradient_of_its_own_objective(batch, sample_prior):
     network = VAE(1, channels=(3, 5), latent_channels=4)
     model = IntroVAEReconstructor(precision="fp32", sample_prior=sample_prior)
-    weights = {"alpha": model.alpha, "beta": model.beta, "margin": model.margin}
+    weights = {"alpha": model.alpha, "beta": model.reconstruction_weight, "margin": model.margin}
     torch.manual_seed(1)
     losses = introspective_losses(network, *batch, **weights, sample_prior=sample_prior)
     players, expected = {"encoder": network.encoder, "decoder": network.decoder}, {}
@@ -85,7 +92,7 @@ def test_defaults_are_those_of_the_paper():
     params = IntroVAEReconstructor().get_params()
     paper = {
         "alpha": 0.5,
-        "beta": 0.04,
+        "reconstruction_weight": 0.04,
         "margin": 120,
         "encoder_lr": 1e-4,
         "decoder_lr": 5e-3,
@@ -107,7 +114,9 @@ def test_history_tells_of_both_players_in_every_epoch(blobs):
 def test_history_keeps_to_the_equations(blobs):
     h = {
         name: np.array(values)
-        for name, values in tiny(margin=0.0, alpha=0.25, beta=0.1).fit(blobs).history_.items()
+        for name, values in tiny(margin=0.0, alpha=0.25, reconstruction_weight=0.1)
+        .fit(blobs)
+        .history_.items()
     }
     error = 0.1 * h["reconstruction_error"]
     np.testing.assert_allclose(
@@ -119,7 +128,8 @@ def test_history_keeps_to_the_equations(blobs):
 def test_warm_up_is_a_plain_vae(blobs):
     warm = tiny(n_warmup_epochs=2, max_epochs=3).fit(blobs)
     h = warm.history_
-    assert np.isnan(h["kl_reconstructed"][:2]).all() and np.isfinite(h["kl_reconstructed"][2])
+    for name in ("kl_reconstructed", "share_inside_margin"):
+        assert np.isnan(h[name][:2]).all() and np.isfinite(h[name][2])
     np.testing.assert_allclose(
         h["encoder_loss"][:2],
         np.array(h["kl_real"][:2]) + 0.04 * np.array(h["reconstruction_error"][:2]),
@@ -130,9 +140,15 @@ def test_warm_up_is_a_plain_vae(blobs):
     )
 
 
+def test_a_margin_that_no_reconstruction_is_inside_is_told(blobs):
+    with pytest.warns(UserWarning, match=r"Only 0.0% .* below margin=0.001 nats .* that of a VAE"):
+        fitted = tiny(margin=1e-3, max_epochs=3).fit(blobs)
+    assert fitted.history_["share_inside_margin"] == [0, 0, 0]
+
+
 def test_without_game_it_learns_as_a_plain_vae(blobs):
     """alpha=0 leaves eqs. (6) and (7) with the VAE's terms; only the random numbers differ."""
-    plain = tiny(VAEReconstructor, max_epochs=12, batch_size=8).fit(blobs)
+    plain = tiny(VAEReconstructor, ssim_weight=1.0, max_epochs=12, batch_size=8).fit(blobs)
     game = tiny(alpha=0.0, max_epochs=12, batch_size=8).fit(blobs)
     assert game.history_["reconstruction_error"][-1] == pytest.approx(
         plain.history_["reconstruction_error"][-1], rel=0.3
@@ -141,7 +157,13 @@ def test_without_game_it_learns_as_a_plain_vae(blobs):
 
 def test_the_margin_keeps_reconstructions_away_from_the_prior(blobs):
     """Where the decoder hardly moves, the encoder wins: KL of reconstructions reaches the margin."""
-    params = {"beta": 1e-6, "encoder_lr": 3e-3, "decoder_lr": 1e-9, "max_epochs": 15, "batch_size": 8}
+    params = {
+        "reconstruction_weight": 1e-6,
+        "encoder_lr": 3e-3,
+        "decoder_lr": 1e-9,
+        "max_epochs": 15,
+        "batch_size": 8,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollapseWarning)
         told, untold = (tiny(margin=margin, **params).fit(blobs).history_ for margin in (60.0, 0.0))
@@ -220,13 +242,15 @@ def test_a_file_gives_back_the_same_references(blobs, tmp_path):
 
 
 @pytest.mark.parametrize("max_epochs", [1, 8])
-def test_beta_of_zero_is_called_a_collapse(blobs, max_epochs):
-    with pytest.warns(CollapseWarning, match=r"IntroVAEReconstructor has collapsed.*beta=0.*above 0"):
-        tiny(beta=0, max_epochs=max_epochs).fit(blobs)
+def test_a_reconstruction_weight_of_zero_is_called_a_collapse(blobs, max_epochs):
+    with pytest.warns(
+        CollapseWarning, match=r"IntroVAEReconstructor has collapsed.*reconstruction_weight=0 ties"
+    ):
+        tiny(reconstruction_weight=0, max_epochs=max_epochs).fit(blobs)
 
 
 def test_slices_that_are_all_the_same_are_called_a_collapse(blobs):
-    with pytest.warns(CollapseWarning, match="hardly differs between slices, raise beta"):
+    with pytest.warns(CollapseWarning, match="hardly differs between slices, raise reconstruction_weight"):
         tiny(max_epochs=5, augmentation=None).fit(np.repeat(blobs[:1], 8, axis=0))
 
 

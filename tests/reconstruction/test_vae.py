@@ -178,19 +178,19 @@ def test_a_file_gives_back_the_same_references(fitted, blobs, tmp_path):
     np.testing.assert_array_equal(loaded.sample(2, random_state=0), fitted.sample(2, random_state=0))
 
 
-def test_beta_of_zero_is_called_a_collapse(blobs):
-    with pytest.warns(CollapseWarning, match=r"VAEReconstructor has collapsed.*beta=0.*above 0"):
-        tiny(beta=0, max_epochs=1).fit(blobs)
+def test_a_reconstruction_weight_of_zero_is_called_a_collapse(blobs):
+    with pytest.warns(CollapseWarning, match=r"VAEReconstructor has collapsed.*reconstruction_weight=0 ties"):
+        tiny(reconstruction_weight=0, max_epochs=1).fit(blobs)
 
 
 def test_slices_that_are_all_the_same_are_called_a_collapse(blobs):
-    with pytest.warns(CollapseWarning, match="hardly differs between slices, raise beta"):
+    with pytest.warns(CollapseWarning, match="hardly differs between slices, raise reconstruction_weight"):
         tiny(max_epochs=5, augmentation=None).fit(np.repeat(blobs[:1], 8, axis=0))
 
 
 def test_a_posterior_that_ignores_the_image_is_called_a_collapse(blobs):
     with pytest.warns(CollapseWarning, match="hardly differs between slices"):
-        tiny(beta=1e-9, max_epochs=30, batch_size=8, encoder_lr=3e-2).fit(blobs)
+        tiny(reconstruction_weight=1e-9, max_epochs=30, batch_size=8, encoder_lr=3e-2).fit(blobs)
 
 
 def test_a_training_that_works_does_not_warn(blobs):

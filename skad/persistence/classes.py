@@ -3,6 +3,39 @@
 import importlib
 import sys
 
+from sklearn.base import BaseEstimator
+from torch.nn import Module
+
+# Public estimators are those in the `__all__` of these packages. Steps of preparation are not among them:
+# they learn nothing and name files.
+ESTIMATOR_PACKAGES = (
+    "skad",
+    "skad.anatomy",
+    "skad.augmentation",
+    "skad.calibration",
+    "skad.model_selection",
+    "skad.preprocessing",
+    "skad.reconstruction",
+    "skad.scoring",
+    "skad.synthetic",
+)
+
+# The networks that fitted estimators hold.
+NETWORKS = frozenset(
+    {
+        "skad.nn.dagmm.DAGMMNetwork",
+        "skad.nn.deep_svdd.HypersphereNetwork",
+        "skad.nn.fanogan.FAnoGAN",
+        "skad.nn.gmvae.GMVAE",
+        "skad.nn.joint_density.JointDensityNetwork",
+        "skad.nn.patch_embedding.PatchEmbedding",
+        "skad.nn.residual_unet.ResidualUNet",
+        "skad.nn.translation.TranslationNetwork",
+        "skad.nn.unet.UNet",
+        "skad.nn.vae.VAE",
+    }
+)
+
 # Parts of scikit-learn that pipelines of skad are made of. Their constructors only store.
 SKLEARN_CLASSES = frozenset(
     {
@@ -21,6 +54,9 @@ SKLEARN_CLASSES = frozenset(
         "sklearn.preprocessing.StandardScaler",
     }
 )
+
+# Parameters that say how a machine runs an estimator, not what the estimator is: a file never sets them.
+RUN_TIME = frozenset({"callbacks", "device", "memory", "n_jobs", "verbose", "verbose_interval"})
 
 
 class RefusedError(ValueError):
@@ -52,7 +88,8 @@ def find_class(name, trusted=()):
     name : str
         As :func:`public_name` gives it.
     trusted : iterable of classes
-        Allowed beside those of skad and :data:`SKLEARN_CLASSES`.
+        Allowed beside the public estimators of :data:`ESTIMATOR_PACKAGES`, :data:`NETWORKS` and
+        :data:`SKLEARN_CLASSES`.
 
     Raises
     ------
@@ -63,17 +100,23 @@ def find_class(name, trusted=()):
     if name in by_name:
         return by_name[name]
     package, _, short = name.rpartition(".")
-    if name not in SKLEARN_CLASSES and package.split(".")[0] != "skad":
-        raise RefusedError(
-            f"asks for the class {name}, which skad does not build from a file by itself: "
-            f"if you trust where the file comes from, pass trusted=[{short}] to skad.load"
-        )
-    cls = _imported(package, short)
-    if not isinstance(cls, type) or cls.__module__.split(".")[0] != package.split(".")[0]:
+    listed = name in SKLEARN_CLASSES or name in NETWORKS or _is_public(package, short)
+    cls = _imported(package, short) if listed else None
+    if isinstance(cls, type) and issubclass(cls, BaseEstimator | Module):
+        return cls
+    if listed:
         raise RefusedError(
             f"asks for {name}, which this installation does not have: install the version that wrote it"
         )
-    return cls
+    raise RefusedError(
+        f"asks for the class {name}, which skad does not build from a file by itself: "
+        f"if you trust where the file comes from, pass trusted=[{short}] to skad.load"
+    )
+
+
+def _is_public(package, name):
+    """Whether a package that is listed exports the name; a package that is not listed is not imported."""
+    return package in ESTIMATOR_PACKAGES and name in importlib.import_module(package).__all__
 
 
 def _imported(package, name):

@@ -1,16 +1,14 @@
 """Estimators to a tree of JSON values and a flat dict of tensors."""
 
-import inspect
 import math
 import warnings
-from pathlib import PurePath
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from skad.persistence.classes import public_name
-from skad.training import seeded
+from skad.persistence.classes import RUN_TIME, public_name
+from skad.utils.modules import module_config
 
 _PLAIN = (bool, int, str, type(None))
 
@@ -53,8 +51,6 @@ class Encoder:
         for kinds, encode in _ENCODERS:
             if isinstance(value, kinds):
                 return encode(self, value, where)
-        if hasattr(value, "__dict__") and public_name(type(value)).startswith("skad."):
-            return self._once(value, where, self._object)
         raise _unsavable(value, where)
 
     def _items(self, values, where):
@@ -75,15 +71,15 @@ class Encoder:
         state = {name: value for name, value in vars(estimator).items() if name not in params}
         if params.get("callbacks"):
             warnings.warn(f"callbacks of {where} serve training only and are not saved.", stacklevel=2)
-            params["callbacks"] = None
+        kept = {name: value for name, value in params.items() if name not in RUN_TIME}
         return {
             "kind": "estimator",
-            "params": self._named(params, where),
+            "params": self._named(kept, where),
             "state": self._named(state, where),
         }
 
     def _module(self, module, where):
-        config = module_config(module, where)
+        config = _config(module, where)
         state = module.state_dict()
         _check_rebuilds(module, config, state, where)
         names = {name: self._store(tensor, f"{where}.{name}") for name, tensor in state.items()}
@@ -93,9 +89,6 @@ class Encoder:
             "tensors": names,
             "training": module.training,
         }
-
-    def _object(self, value, where):
-        return {"kind": "object", "state": self._named(vars(value), where)}
 
     def _array(self, array, where):
         if type(array) not in (np.ndarray, np.memmap):
@@ -144,34 +137,20 @@ class Encoder:
     def _float(self, value, where):
         return {"kind": "float", "value": repr(value)}
 
-    def _path(self, value, where):
-        return {"kind": "path", "value": str(value)}
-
     def _tensor(self, value, where):
         return {"kind": "tensor", "tensor": self._store(value, where)}
 
 
-def module_config(module, where="the module"):
-    """Constructor arguments of a torch module, read from its attributes of the same names.
-
-    Raises
-    ------
-    ValueError
-        The module does not store an argument.
-    """
-    names = list(inspect.signature(type(module)).parameters)
-    missing = [name for name in names if not hasattr(module, name)]
-    if missing:
-        raise ValueError(
-            f"{where} cannot be saved: {type(module).__name__} should store its constructor argument "
-            f"{missing[0]!r} as an attribute of that name, to be rebuilt from it."
-        )
-    return {name: getattr(module, name) for name in names}
+def _config(module, where):
+    try:
+        return module_config(module)
+    except ValueError as error:
+        raise ValueError(f"{where} cannot be saved: {error}") from error
 
 
 def _check_rebuilds(module, config, state, where):
     """Find out now, not at loading, that a module does not come back from its constructor arguments."""
-    with seeded(0):
+    with torch.device("meta"):
         rebuilt = type(module)(**config).state_dict()
     shapes, rebuilt_shapes = ({name: t.shape for name, t in s.items()} for s in (state, rebuilt))
     if shapes != rebuilt_shapes:
@@ -200,5 +179,4 @@ _ENCODERS = [
     (dict, Encoder._mapping),
     (tuple, Encoder._tuple),
     (set, Encoder._set),
-    (PurePath, Encoder._path),
 ]

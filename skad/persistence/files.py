@@ -37,8 +37,9 @@ def save(estimator: object, path: PathLike) -> None:
     ----------
     estimator : estimator
         Of skad, of scikit-learn or your own: its parameters and everything it learnt, nested estimators and
-        torch modules included. skorch callbacks serve training only and are left out. A torch module should
-        store its constructor arguments as attributes of the same names.
+        torch modules included. Settings of the run (``n_jobs``, ``device``, ``verbose``, ``memory``,
+        ``callbacks``) are left out. A torch module should store its constructor arguments as attributes of
+        the same names.
     path : path-like
         For example ``"adm.skad"``. Replaced if it exists; it appears complete or not at all.
 
@@ -89,12 +90,14 @@ def load(path: PathLike, *, trusted: Iterable[type] = ()) -> Any:
     ----------
     path : path-like
     trusted : iterable of classes, default=()
-        Your own classes that the file may use, beside those of skad and some of scikit-learn.
+        Your own classes that the file may use, beside skad's public estimators, their networks and some
+        estimators of scikit-learn.
 
     Returns
     -------
     estimator
-        Its networks on the CPU; it scores bit for bit as before.
+        Its networks on the CPU; it scores bit for bit as before. ``n_jobs``, ``device``, ``verbose``,
+        ``memory`` and ``callbacks`` have their defaults.
 
     Raises
     ------

@@ -22,8 +22,7 @@ from skad.base import takes_pairs
 from skad.persistence import LoadError, load, save
 from skad.utils.estimator_checks.data import IMAGE_SIZE, as_pairs, make_check_images
 from skad.utils.files import written_whole
-
-from .estimators import ESTIMATORS, IMAGE_SIZES
+from tests.estimators import ESTIMATORS, IMAGE_SIZES
 
 
 class Holder(BaseEstimator):

@@ -11,6 +11,7 @@ from skad.cli.completion import SHELLS, PrintCompletion
 from skad.cli.json_output import json_output, record, record_under
 from skad.cli.output import one_line
 from skad.cli.parser import Parser
+from skad.utils.allocator import keep_freed_memory
 from skad.version import __version__
 
 # The function of command NAME is skad.cli.NAME.NAME, imported when the command runs.
@@ -86,6 +87,7 @@ def main(argv=None):
 def _run(name, command, options):
     """The exit code of a command; what goes wrong is told in one line."""
     try:
+        keep_freed_memory()
         with warnings.catch_warnings():
             warnings.showwarning = _one_line_warning(name)
             return pkgutil.resolve_name(f"skad.cli.{command}:{command}")(**options)

@@ -121,11 +121,13 @@ def lesion_table(
     components, n = connected_components(mask, connectivity)
     if not n:
         return []
-    index = np.arange(1, n + 1)
-    volumes = np.bincount(components.ravel(), minlength=n + 1)[1:] * voxel_volume(affine)
-    centroids = _to_mm(ndimage.center_of_mass(mask, components, index), affine)
-    places = ndimage.maximum_position(anomaly, components, index)
-    peaks = anomaly[tuple(np.transpose(places))]
+    places, component = np.argwhere(components), components[components > 0]  # of the lesions' voxels only
+    sizes = np.bincount(component)[1:]
+    sums = [np.bincount(component, axis)[1:] for axis in places.T]
+    volumes, centroids = sizes * voxel_volume(affine), _to_mm(np.transpose(sums / sizes), affine)
+    first = ndimage.maximum_position(anomaly[components > 0], component, np.arange(1, n + 1))
+    places = places[np.ravel(first)]
+    peaks = anomaly[tuple(places.T)]
     columns = {"volume_ml": volumes, **dict(zip(("x_mm", "y_mm", "z_mm"), centroids.T, strict=True))}
     columns["peak_score"] = peaks
     if p_values is not None:

@@ -3,7 +3,7 @@
 import base64
 
 import numpy as np
-from scipy.ndimage import binary_dilation, generate_binary_structure
+from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure
 
 from skad.io import compact_nifti
 
@@ -54,16 +54,19 @@ def viewer_data(images, anomaly, affine, *, threshold, labels=None):
     peak = np.unravel_index(np.nanargmax(anomaly), anomaly.shape)
     box = _box(foreground, affine)
     images = {"anomaly map": np.where(foreground, anomaly, lowest)} if not images else images
+    inside = foreground[box]
     return {
-        "contrasts": [_contrast(name, image, foreground, box, affine) for name, image in images.items()],
+        "contrasts": [_contrast(name, image[box], inside, box, affine) for name, image in images.items()],
         "map": {
-            "nifti": _nifti(anomaly, box, affine, low=lowest, high=highest, n_levels=_SCORES),
+            "nifti": _nifti(anomaly[box], box, affine, low=lowest, high=highest, n_levels=_SCORES),
             "lowest": lowest,
             "highest": highest,
             "brightest": float(np.percentile(scores, _COLOURS_PERCENT)),
             "threshold": float(np.clip(threshold, lowest, highest)),
         },
-        "truth": None if labels is None else _nifti(_outline(labels > 0, affine), box, affine, low=0, high=1),
+        "truth": None
+        if labels is None
+        else _nifti(_outline(labels > 0, affine)[box], box, affine, low=0, high=1),
         "peak": (affine[:3, :3] @ peak + affine[:3, 3]).tolist(),
     }
 
@@ -73,7 +76,7 @@ def _contrast(name, image, foreground, box, affine):
     black, white, high = (
         np.percentile(values, (*_WINDOW_PERCENT, _STORED_PERCENT)) if values.size else (0, 1, 1)
     )
-    low = min(float(black), float(np.nanmin(image[box], initial=0)))
+    low = min(float(black), float(np.nanmin(image, initial=0)))
     nifti = _nifti(image, box, affine, low=low, high=float(high), n_levels=_GREYS)
     return {"name": name, "nifti": nifti, "black": float(black), "white": float(white)}
 
@@ -90,14 +93,14 @@ def _outline(mask, affine):
 def _nifti(image, box, affine, **levels):
     moved = affine.copy()
     moved[:3, 3] += affine[:3, :3] @ [side.start for side in box]
-    return base64.b64encode(compact_nifti(image[box], moved, **levels)).decode()
+    return base64.b64encode(compact_nifti(image, moved, **levels)).decode()
 
 
 def _box(foreground, affine):
     """The part of the grid within a margin of the foreground, a slice per axis."""
     margins = np.ceil(_MARGIN_MM / np.linalg.norm(affine[:3, :3], axis=0)).astype(int)
-    ends = [(where.min(), where.max() + 1) for where in np.nonzero(foreground)]
+    (ends,) = find_objects(foreground.view(np.uint8))
     return tuple(
-        slice(max(int(start - margin), 0), min(int(stop + margin), size))
-        for (start, stop), margin, size in zip(ends, margins, foreground.shape, strict=True)
+        slice(max(int(side.start - margin), 0), min(int(side.stop + margin), size))
+        for side, margin, size in zip(ends, margins, foreground.shape, strict=True)
     )

@@ -44,6 +44,17 @@ def add_training_arguments(parser):
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
 
 
+def inspect(parser):
+    """Declare what ``skad inspect`` takes."""
+    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
+    parser.add_argument(
+        "--contrasts", nargs="+", metavar="NAME", help="those to use; default: those all subjects have"
+    )
+    parser.add_argument(
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+    )
+
+
 def fit(parser):
     """Declare what ``skad fit`` takes."""
     parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
@@ -73,6 +84,7 @@ def tune(parser):
         nargs="+",
         default=[],
         choices=FAMILIES,
+        metavar="NAME",
         help=f"lesions to plant, of {', '.join(FAMILIES)}; default: all, mixed",
     )
     parser.add_argument("--folds", type=int, default=3, help="groups of subjects; default: 3")

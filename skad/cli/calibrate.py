@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from skad.calibration import ConformalCalibrator
-from skad.cli.cohort import subjects_where
+from skad.cli.cohort import load_for_training
 from skad.cli.detectors import load_detector
 from skad.cli.json_output import record
 from skad.cli.output import tell
-from skad.datasets import load
 from skad.persistence import save
 
 
@@ -19,7 +18,7 @@ def calibrate(
     Returns
     -------
     int
-        The exit code, 0.
+        0; 1 when some subjects could not be opened and were left out.
 
     Raises
     ------
@@ -30,7 +29,7 @@ def calibrate(
     if out.is_dir() or (out.exists() and not overwrite):
         raise ValueError(f"{out} exists already: choose another --out, or add --overwrite.")
     detector, _ = load_detector(detector, device)
-    volumes = subjects_where(load(folder, contrasts=detector.contrasts_), where)
+    volumes, n_failed = load_for_training("calibrate", folder, contrasts=detector.contrasts_, where=where)
     calibrator = ConformalCalibrator(detector, fpr=fpr, unit=unit, n_jobs=jobs).fit(volumes)
     save(calibrator.set_params(n_jobs=None), out)
     record(detector=out, threshold=-calibrator.offset_, fpr=fpr, unit=unit, n_patients=calibrator.n_patients_)
@@ -38,4 +37,4 @@ def calibrate(
         f"{out}: scores above {-calibrator.offset_:.4g} are abnormal at a {unit}-wise false-positive rate of "
         f"{fpr:g}, from {calibrator.n_patients_} subjects."
     )
-    return 0
+    return int(n_failed > 0)

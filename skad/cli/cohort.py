@@ -1,55 +1,105 @@
-"""The subjects of a folder that a command is asked to work on."""
+"""The folders that commands load: what is used of them is told first."""
 
-from skad.datasets import load
-from skad.utils.names import nearest
+import contextlib
+import sys
+import warnings
+
+from skad.cli.json_output import record, record_under
+from skad.cli.output import complain, one_line, tell
+from skad.cli.strict import is_strict
+from skad.datasets import take_inventory
+from skad.io import GeometryWarning
+
+SHOWN = 3  # subjects whose geometry is told one by one
 
 
-def subjects_where(volumes, where):
-    """The volumes whose column of participants.tsv has a value.
+def load_cohort(folder, *, contrasts=None, where=(), missing=None):
+    """The subjects of a folder; those that cannot be opened come as errors.
+
+    Tells in a line what is used, and warns of what somebody may expect to be used and is not.
 
     Parameters
     ----------
-    volumes : list of Volume
+    folder : path-like
+    contrasts : sequence of str, default=None
+        None takes those that all subjects have.
     where : sequence of str
-        ``"column=value"``, all of which should hold.
-
-    Raises
-    ------
-    ValueError
-        No volume has the column, or none the values.
-    """
-    for condition in where:
-        column, equals, value = condition.partition("=")
-        if not equals:
-            raise ValueError(f"--where {condition} should look like column=value.")
-        if not any(column in volume.info for volume in volumes):
-            columns = {name for volume in volumes for name in volume.info}
-            raise ValueError(
-                f"--where {condition}: participants.tsv has no column {column!r}"
-                f"{_hint(column, columns, '; check its name.')}"
-            )
-        values = {str(volume.info.get(column)) for volume in volumes}
-        volumes = [volume for volume in volumes if str(volume.info.get(column)) == value]
-        if not volumes:
-            raise ValueError(
-                f"--where {condition} leaves no subject{_hint(value, values, '; check the value.')}"
-            )
-    return volumes
-
-
-def _hint(name, names, otherwise):
-    near = nearest(name, names)
-    return f": {near}" if near else otherwise
-
-
-def load_cohort(folder, *, contrasts=None, where=()):
-    """All subjects of a folder; a missing contrast is NaN, and subjects that cannot be opened come as errors.
+        ``"column=value"`` of participants.tsv, all of which should hold.
+    missing : {"raise", "nan"}, default=None
+        What a contrast becomes that a subject does not have; None is "nan" where contrasts are given.
 
     Returns
     -------
     volumes : list of Volume
     errors : dict of str to ValueError
+
+    Raises
+    ------
+    ValueError
+        The folder, a condition; with ``--strict`` also what is not used.
     """
-    missing = "raise" if contrasts is None else "nan"
-    volumes, errors = load(folder, contrasts=contrasts, missing=missing, on_error="collect")
-    return (subjects_where(volumes, where) if volumes else volumes), errors
+    inventory = take_inventory(folder, contrasts=contrasts, where=conditions(where))
+    check_strict(inventory)
+    tell(inventory.summary())
+    record(inventory=inventory.to_dict())
+    if missing is None:
+        missing = "raise" if contrasts is None else "nan"
+    with _doubts_told(len(inventory.scans)):
+        return inventory.open(missing=missing, on_error="collect")
+
+
+def load_for_training(command, folder, *, contrasts=None, where=()):
+    """The subjects that a command learns from; those that cannot be opened are told and left out.
+
+    Returns
+    -------
+    volumes : list of Volume
+        At least one.
+    n_failed : int
+
+    Raises
+    ------
+    ValueError
+        As `load_cohort`, or no subject can be opened: the first one's error.
+    """
+    volumes, errors = load_cohort(folder, contrasts=contrasts, where=where, missing="raise")
+    if not volumes:
+        raise next(iter(errors.values()))
+    complain(command, errors)
+    return volumes, len(errors)
+
+
+def check_strict(inventory):
+    """Raise where ``--strict`` is given and an inventory has doubts."""
+    if is_strict() and inventory.doubts:
+        raise ValueError(f"--strict: {inventory.folder}: {'; '.join(inventory.doubts)}.")
+
+
+def conditions(where):
+    """``["column=value"]`` as a dict."""
+    parted = [condition.partition("=") for condition in where]
+    for condition, (_, equals, _) in zip(where, parted, strict=True):
+        if not equals:
+            raise ValueError(f"--where {condition} should look like column=value.")
+    return {column: value for column, _, value in parted}
+
+
+@contextlib.contextmanager
+def _doubts_told(n_scans):
+    """Print what is in doubt, whatever filters of warnings are set; geometry of many scans in one line."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield
+    geometry = [str(each.message) for each in told if issubclass(each.category, GeometryWarning)]
+    others = [str(each.message) for each in told if not issubclass(each.category, GeometryWarning)]
+    if len(geometry) > SHOWN:
+        rest = f"{len(geometry)} of {n_scans} scans are like that; `skad inspect` lists them."
+        geometry = [*geometry[: SHOWN - 1], rest]
+    for text in [*others, *geometry]:
+        caution(text)
+
+
+def caution(text):
+    """A warning on standard error, which no filter of warnings hides."""
+    print(f"skad: warning: {one_line(ValueError(text))}", file=sys.stderr, flush=True)
+    record_under("warnings", [text])

@@ -6,11 +6,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from skad.cli.cohort import subjects_where
+from skad.cli.cohort import load_for_training
 from skad.cli.json_output import record
 from skad.cli.methods import build_detector
 from skad.cli.output import new_folder, tell, write_json
-from skad.datasets import load
 from skad.persistence import save
 from skad.training import checkpoint_in
 
@@ -38,7 +37,7 @@ def fit(
     Returns
     -------
     int
-        The exit code, 0.
+        0; 1 when some subjects could not be opened and were left out.
 
     Raises
     ------
@@ -57,7 +56,7 @@ def fit(
         jobs=jobs,
         verbose=sys.stderr.isatty(),
     )
-    volumes = subjects_where(load(folder, contrasts=contrasts), where)
+    volumes, n_failed = load_for_training("fit", folder, contrasts=contrasts, where=where)
     run = {
         "method": method,
         "contrasts": list(volumes[0].contrasts),
@@ -77,7 +76,7 @@ def fit(
         shutil.rmtree(checkpoints)
     record(detector=out, method=method, contrasts=run["contrasts"], n_slices=detector.n_slices_)
     tell(f"{out} learnt from {detector.n_slices_} slices without a lesion.")
-    return 0
+    return int(n_failed > 0)
 
 
 def _check_free(out, checkpoints, resume, overwrite):

@@ -11,11 +11,13 @@ from skad.cli.completion import SHELLS, PrintCompletion
 from skad.cli.json_output import json_output, record, record_under
 from skad.cli.output import one_line
 from skad.cli.parser import Parser
+from skad.cli.strict import strictness
 from skad.utils.allocator import keep_freed_memory
 from skad.version import __version__
 
 # The function of command NAME is skad.cli.NAME.NAME, imported when the command runs.
 COMMANDS = {
+    "inspect": (arguments.inspect, "show what of a folder of scans is used, what not, and why"),
     "fit": (arguments.fit, "train a detector on the lesion-free slices of a folder of scans"),
     "tune": (arguments.tune, "choose a method's parameters without labels, and fit with them"),
     "calibrate": (arguments.calibrate, "promise a false-positive rate, from normal subjects"),
@@ -28,7 +30,18 @@ COMMANDS = {
     "demo": (arguments.demo, "do all of it on simulated brains"),
 }
 OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+LOADING = (
+    "inspect",
+    "prepare",
+    "fit",
+    "tune",
+    "calibrate",
+    "score",
+    "evaluate",
+    "report",
+)  # folders of scans
 EXAMPLES = {
+    "inspect": ("skad inspect scans/", "skad inspect scans/ --contrasts T1w FLAIR"),
     "fit": (
         "skad fit normal/ --method adm --out adm.skad",
         "skad fit scans/ --method adm --out adm.skad --where fold=train",
@@ -74,7 +87,8 @@ def main(argv=None):
         if options.pop("json"):
             output = json_output(command)
         with output as result:
-            code = _run(name, command, options)
+            with strictness(options.pop("strict", False)):
+                code = _run(name, command, options)
             result["exit_code"] = code
         return code
     except SystemExit as end:  # --help, --version and --print-completion
@@ -117,6 +131,8 @@ def _parser():
     commands = {name: (purpose, EXAMPLES[name]) for name, (_, purpose) in COMMANDS.items()}
     for name, command in parser.add_commands(commands).items():
         COMMANDS[name][0](command)
+        if name in LOADING:
+            command.add_argument("--strict", action="store_true", help="what is not used is an error")
         command.add_argument("--json", action="store_true", help="print one JSON object, messages to stderr")
     return parser
 

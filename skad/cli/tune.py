@@ -13,12 +13,11 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from skad.cli.arguments import TUNE_TABLE
-from skad.cli.cohort import subjects_where
+from skad.cli.cohort import load_for_training
 from skad.cli.fit import fit
 from skad.cli.grid import as_settings, read_grid
 from skad.cli.methods import GRIDS, build_detector
 from skad.cli.output import complain, new_folder, tell, write_table
-from skad.datasets import load
 from skad.model_selection import CachedFit, NormalTrainSplit, PseudoAnomalyScorer
 from skad.model_selection.pseudo_anomaly import FAMILIES
 
@@ -63,7 +62,7 @@ def tune(
     grid = GRIDS[method] if grid is None else read_grid(grid)
     for candidate in ParameterGrid(grid):  # a mistake is found before hours of training
         build_detector(method, settings=[*settings, *as_settings(candidate)], **shared)
-    volumes = subjects_where(load(folder, contrasts=contrasts), where)
+    volumes, n_failed = load_for_training("tune", folder, contrasts=contrasts, where=where)
     n_subjects = len({volume.subject for volume in volumes})
     if not 2 <= folds <= n_subjects:
         raise ValueError(f"--folds should be from 2 to {n_subjects}, the number of subjects, got {folds}.")
@@ -93,7 +92,7 @@ def tune(
             **shared,
         )
         shutil.rmtree(work)
-    return int(any(math.isnan(row["mean_test_score"]) for row in rows))
+    return int(n_failed > 0 or any(math.isnan(row["mean_test_score"]) for row in rows))
 
 
 def prepare(preprocessor, volumes):

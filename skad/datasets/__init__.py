@@ -7,9 +7,11 @@ from skad.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from skad.datasets.bids import load_bids
     from skad.datasets.brats import load_brats
+    from skad.datasets.files import Unused
     from skad.datasets.folder import load_folder
+    from skad.datasets.inventory import CohortWarning, Inventory, Scan
     from skad.datasets.isles import load_isles
-    from skad.datasets.layout import load
+    from skad.datasets.layout import load, take_inventory
     from skad.datasets.phantom import LESION_CLASSES, make_phantom
     from skad.datasets.phantom.labels import ANATOMY, label_anatomy
 else:  # imported at first use
@@ -18,6 +20,10 @@ else:  # imported at first use
 __all__ = [
     "ANATOMY",
     "LESION_CLASSES",
+    "CohortWarning",
+    "Inventory",
+    "Scan",
+    "Unused",
     "label_anatomy",
     "load",
     "load_bids",
@@ -25,4 +31,5 @@ __all__ = [
     "load_folder",
     "load_isles",
     "make_phantom",
+    "take_inventory",
 ]

@@ -1,18 +1,19 @@
 """Folders in the Brain Imaging Data Structure (BIDS)."""
 
-import csv
+import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from skad.datasets.cases import Case, Loaded, existing_folder, nifti_files, read_cases, stem
+from skad.datasets.bids_names import FACE, MASK_LIKE, SHARED_ENTITIES, BidsFile
+from skad.datasets.cases import Annotations, Case, Found
+from skad.datasets.files import Unused, list_images, stem
+from skad.datasets.inventory import Loaded, survey
+from skad.datasets.participants import read_participants
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
 
-ANNOTATIONS = ("mask", "dseg")
-# Not what a scanner measured: left out unless asked for by name.
-DERIVED = (*ANNOTATIONS, "probseg", "map", "roi")
-# Entities that do not say what was measured; only files that differ in them have to be told apart.
-SILENT_ENTITIES = ("acq", "rec", "run", "dir", "space", "desc", "res", "echo", "part")
+OTHER_DATA = ("func", "dwi", "fmap", "perf", "pet", "meg", "eeg", "ieeg", "mrs")
 
 
 def load_bids(
@@ -26,11 +27,13 @@ def load_bids(
 ) -> Loaded:
     """Open the anatomical scans of a BIDS folder, one volume per session.
 
-    Reads ``sub-*/[ses-*/]anat/``. A contrast is named by its suffix and, with a contrast agent, its ``ce``
-    entity: ``T1w``, ``FLAIR``, ``ce-gadolinium_T1w``. Other entities are dropped where that leaves one file
-    (of several runs the first); else a file is asked for by all that follows the subject, for example
-    ``acq-mprage_T1w``. ``label-lesion`` masks or segmentations become the labels and ``label-brain`` or
-    ``desc-brain`` masks the mask; both may lie under ``derivatives/``.
+    Reads ``sub-*/[ses-*/]anat/``. A contrast is named by its suffix, which has to be one of those that a
+    scanner measures, and, with a contrast agent, its ``ce`` entity: ``T1w``, ``FLAIR``,
+    ``ce-gadolinium_T1w``. Other entities are dropped where that leaves one file (of several runs the first);
+    else a file is asked for by all that follows the subject, for example ``acq-mprage_T1w``. Lesion masks or
+    segmentations (``label-lesion_mask``, ``label-lesion_roi``, ``desc-*lesion*_mask``, ``label-WMH_mask`` and
+    the like) become the labels and ``label-brain`` or ``desc-brain`` masks the mask, where they share space,
+    session, acquisition, run and resolution with a scan; both may lie under ``derivatives/``.
 
     Parameters
     ----------
@@ -59,87 +62,314 @@ def load_bids(
     ------
     VolumeReadError
         Names the folder, the subject and contrast, or the file.
+
+    Warns
+    -----
+    CohortWarning
+        A mask that is not recognized or belongs to no scan, a link to nothing, subjects without labels among
+        others that have them.
+    GeometryWarning
+        Images of a subject that lie on different grids, or whose headers disagree with themselves.
+
+    See Also
+    --------
+    take_inventory : Which files are used, and why others are not.
     """
-    cases = find_bids(existing_folder(folder), labels=labels)
-    if not cases:
+    listing = list_images(folder)
+    found = find_bids(listing, labels=labels)
+    if not found.cases:
         raise VolumeReadError(
             f"{folder} has no sub-*/anat/sub-*.nii.gz: give a BIDS folder, or use load_folder."
         )
-    return read_cases(cases, contrasts=contrasts, subjects=subjects, missing=missing, on_error=on_error)
-
-
-def find_bids(folder, *, labels="lesion"):
-    """Cases of a BIDS folder; none if it is no such folder."""
-    participants = _participants(folder / "participants.tsv")
-    files = _by_session(nifti_files(folder, "sub-*/**/anat/sub-*"))
-    derived = _by_session(nifti_files(folder, "derivatives/**/sub-*"))
-    return [_case(key, files[key], derived.get(key, {}), participants, labels) for key in sorted(files)]
-
-
-def _case(key, files, derived, participants, labels):
-    subject, session = key
-    measured = {name: path for name, path in files.items() if _suffix(name) not in DERIVED}
-    annotations = {n: path for n, path in (derived | files).items() if _suffix(n) in ANNOTATIONS}
-    info = participants.get(subject, {}) | ({"session": session} if session else {})
-    return Case(
-        subject,
-        _by_contrast(measured),
-        others=files,
-        labels=_annotation(annotations, labels),
-        mask=_annotation(annotations, "brain"),
-        info=info,
+    return survey(listing, found, contrasts=contrasts, subjects=subjects).open(
+        missing=missing, on_error=on_error
     )
 
 
-def _by_session(paths):
-    """Paths by (subject, session), then by what follows these in the file's name."""
-    sessions = defaultdict(dict)
-    for path in paths:
-        parts = stem(path).split("_")
-        session = next((part for part in parts if part.startswith("ses-")), "")
-        rest = "_".join(part for part in parts[1:] if part != session)
-        sessions[parts[0], session].setdefault(rest, path)
-    return sessions
+@dataclass(frozen=True)
+class BidsCase(Case):
+    """A case whose masks and labels are chosen by the entities they share with the images.
 
+    Attributes
+    ----------
+    scans : tuple of BidsFile
+        All measured images of the session.
+    alternatives : tuple of (BidsFile, Unused)
+        Those of them that no contrast's name stands for, and why.
+    candidates : dict of str to list of BidsFile
+        Annotations under "labels" and "mask".
+    what : str
+        What the labels show.
+    """
 
-def _by_contrast(files):
-    """Files under their contrast's name, where it leaves no doubt which one is meant."""
-    candidates = defaultdict(list)
-    for name in files:
-        candidates[_without(name, SILENT_ENTITIES)].append(name)
-    chosen = {contrast: _choose(contrast, names) for contrast, names in candidates.items()}
-    return {contrast: files[name] for contrast, name in chosen.items() if name is not None}
+    scans: tuple = ()
+    alternatives: tuple = ()
+    candidates: dict = field(default_factory=dict)
+    what: str = "lesion"
 
+    @property
+    def files(self):
+        """All files that belong to the case."""
+        return super().files | {file.path for files in self.candidates.values() for file in files}
 
-def _choose(contrast, names):
-    if contrast in names:
-        return contrast
-    one_apart_from_runs = len({_without(name, ("run",)) for name in names}) == 1
-    return min(names) if one_apart_from_runs else None
-
-
-def _without(name, entities):
-    return "_".join(part for part in name.split("_") if part.split("-")[0] not in entities)
-
-
-def _suffix(name):
-    return name.split("_")[-1]
-
-
-def _annotation(files, what):
-    """The file annotated as `what`, the subject's own rather than one in another space."""
-    marks = {f"label-{what}", f"desc-{what}"}
-    fitting = [name for name in files if marks & {*name.split("_")} or _suffix(name) == what]
-    return files[min(fitting, key=lambda name: (len(name.split("_")), name))] if fitting else None
-
-
-def _participants(path):
-    if not path.is_file():
-        return {}
-    with open(path, newline="", encoding="utf-8-sig") as table:
-        rows = list(csv.DictReader(table, delimiter="\t"))
-    if rows and "participant_id" not in rows[0]:
-        raise VolumeReadError(
-            f"{path} should have a tab-separated column participant_id: add it or remove the file."
+    def annotations(self, images):
+        """The annotations that share their entities with the images, and why the others do not."""
+        chosen = [scan for scan in self.scans if scan.path in images]
+        shown = {scan.contrast for scan in chosen}
+        best, unused = (
+            {},
+            [
+                replace(why, doubtful=why.doubtful and scan.contrast not in shown)
+                for scan, why in self.alternatives
+                if scan not in chosen
+            ],
         )
-    return {row["participant_id"]: row for row in rows}
+        for kind, what in (("labels", self.what), ("mask", "brain")):
+            mismatches = {file: _mismatch(file, chosen, self.scans) for file in self.candidates.get(kind, ())}
+            fitting = [file for file, reason in mismatches.items() if not reason]
+            fitting.sort(key=lambda file, what=what: _preference(file, what))
+            unused += [
+                Unused(file.path, reason, doubtful=not fitting)
+                for file, reason in mismatches.items()
+                if reason
+            ]
+            if fitting:
+                best[kind] = fitting[0].path
+                unused += [_second(file, fitting[0], kind, what) for file in fitting[1:]]
+        return Annotations(best.get("labels"), best.get("mask"), tuple(unused))
+
+
+def _second(file, first, kind, what):
+    """An annotation that fits as well as the first; other lesions than those of the labels are doubtful."""
+    doubtful = kind == "labels" and what == "lesion" and file.rest != first.rest
+    return Unused(file.path, f"is not used, because {first.path.name} is taken as the {kind}", doubtful)
+
+
+def find_bids(listing, *, labels="lesion"):
+    """Cases of a BIDS folder; none if it is no such folder."""
+    scans, annotations, others, unused = defaultdict(dict), defaultdict(list), defaultdict(dict), []
+    for path in listing.images:
+        folders = path.relative_to(listing.folder).parts[:-1]
+        if not path.name.startswith("sub-"):
+            unused.append(_nameless(path))
+            continue
+        file = BidsFile.parse(path, folders)
+        reason, doubtful = _place_problem(file, folders)
+        kind = "labels" if file.shows(labels) else "mask" if file.shows("brain") else None
+        if not reason and _found_by_skad(file, listing.folder):
+            reason, doubtful = "holds lesions that skad has found, no truth", False
+        if reason:
+            unused.append(Unused(path, reason, doubtful or (kind == "labels" and doubtful is None)))
+            continue
+        key = file.subject, file.session
+        if not file.derived:
+            others[key].setdefault(file.rest, path)
+        if kind:
+            annotations[key].append((kind, file))
+        elif file.is_measured and not file.derived:
+            scans[key].setdefault(file.rest, file)
+        else:
+            unused.append(_unrecognized(file, labels))
+    participants = read_participants(listing.folder / "participants.tsv")
+    _spread_over_sessions(annotations, scans, unused)
+    cases = []
+    for key in sorted(others):
+        cases.append(_case(key, scans[key], others[key], annotations.get(key, []), participants, labels))
+    return Found("BIDS", cases, tuple(unused))
+
+
+def _case(key, scans, others, annotations, participants, labels):
+    subject, session = key
+    images, alternatives = _by_contrast(list(scans.values()))
+    candidates = {kind: [file for each, file in annotations if each == kind] for kind in ("labels", "mask")}
+    info = participants.of(subject, session) | ({"session": session} if session else {})
+    return BidsCase(
+        subject,
+        images,
+        others=others,
+        info=info,
+        scans=tuple(scans.values()),
+        alternatives=tuple(alternatives),
+        candidates=candidates,
+        what=labels,
+    )
+
+
+def _by_contrast(scans):
+    """Images under their contrast's name, where it leaves no doubt which one is meant, and the others."""
+    suffixes = {scan.suffix for scan in scans}
+    spaces = defaultdict(list)
+    for scan in scans:
+        spaces[scan.space(suffixes)].append(scan)
+    main = max(
+        spaces, key=lambda space: (len({scan.contrast for scan in spaces[space]}), space == ""), default=""
+    )
+    alternatives = [
+        (
+            scan,
+            Unused(
+                scan.path,
+                f"lies in {_space(space)}, other scans in {_space(main)}: ask for it as {scan.rest}",
+            ),
+        )
+        for space in spaces
+        if space != main
+        for scan in spaces[space]
+    ]
+    candidates = defaultdict(list)
+    for scan in spaces.get(main, ()):
+        candidates[scan.contrast].append(scan)
+    images = {}
+    for contrast, files in candidates.items():
+        chosen = _choose(contrast, files)
+        if chosen is not None:
+            images[contrast] = chosen.path
+        alternatives += [
+            (file, _not_chosen(file, chosen, contrast, files)) for file in files if file is not chosen
+        ]
+    return images, alternatives
+
+
+def _choose(contrast, files):
+    plain = next((file for file in files if file.rest == contrast), None)
+    if plain is not None:
+        return plain
+    one_apart_from_runs = len({_without_run(file) for file in files}) == 1
+    return min(files, key=lambda file: (file.run, file.rest)) if one_apart_from_runs else None
+
+
+def _not_chosen(file, chosen, contrast, files):
+    if chosen is not None:
+        return Unused(file.path, f"is another {contrast} than {chosen.path.name}, which is used")
+    names = ", ".join(sorted(each.rest for each in files))
+    return Unused(
+        file.path, f"is one of several {contrast} ({names}): ask for one by its full name", doubtful=True
+    )
+
+
+def _without_run(file):
+    return "_".join(part for part in file.rest.split("_") if not part.startswith("run-"))
+
+
+def _mismatch(file, chosen, scans):
+    """Why an annotation does not belong to the chosen images; empty where it does."""
+    suffixes = {scan.suffix for scan in scans}
+    space, spaces = file.space(suffixes), {scan.space(suffixes) for scan in chosen}
+    if spaces and space not in spaces:
+        return (
+            f"lies in {_space(space)}, the scans in {', '.join(map(_space, sorted(spaces)))}: it is not used"
+        )
+    contrasts = {scan.contrast for scan in chosen}
+    for entity in SHARED_ENTITIES:
+        value = _value(file, entity)
+        offered = {_value(scan, entity) for scan in chosen}
+        if not offered or value in offered:
+            continue
+        if value is not None:
+            return (
+                f"belongs to {entity}-{file.entities[entity]}, which is not that of the scans: it is not used"
+            )
+        rivals = {_value(scan, entity) for scan in scans if scan.contrast in contrasts}
+        if len(rivals) > 1:
+            return f"does not say to which {entity} it belongs: it is not used"
+    return ""
+
+
+def _space(space):
+    return f"space {space}" if space else "the space of the scanner"
+
+
+def _value(file, entity):
+    """An entity's value; numbers compare as numbers."""
+    value = file.entities.get(entity)
+    return int(value) if value is not None and value.isdecimal() else value
+
+
+def _preference(file, what):
+    """Sorts annotations: beside the scans, exactly named, briefly named."""
+    return file.derived, not file.is_exactly(what), len(file.rest.split("_")), file.rest
+
+
+def _spread_over_sessions(annotations, scans, unused):
+    """Give annotations without a session to their subject's only one, in place; the others are unused."""
+    for key in list(annotations):
+        if key in scans:
+            continue
+        subject, session = key
+        sessions = [other for other in scans if other[0] == subject]
+        for kind, file in annotations.pop(key):
+            if not session and len(sessions) == 1:
+                annotations[sessions[0]].append((kind, file))
+            else:
+                reason = (
+                    f"belongs to {session or 'no session'}, of which there is no scan: it is not used"
+                    if sessions
+                    else "belongs to a subject without scans: it is not used"
+                )
+                unused.append(Unused(file.path, reason, doubtful=kind == "labels" or bool(sessions)))
+
+
+def _place_problem(file, folders):
+    """Why a file does not count where it lies, and whether that is doubtful (None: if it shows lesions)."""
+    subjects = [name for name in folders if name.startswith("sub-")]
+    sessions = [name for name in folders if name.startswith("ses-")]
+    if subjects and subjects[-1] != file.subject:
+        return f"lies in the folder of {subjects[-1]} but is named {file.subject}: rename it", True
+    if sessions and sessions[-1] != file.session:
+        return f"lies in the folder of {sessions[-1]} but is named {file.session}: rename it", True
+    if file.derived:
+        if folders[-1] in OTHER_DATA or "task" in file.entities:
+            return "is no anatomical scan", None
+        return "", False
+    if not folders or not folders[0].startswith("sub-"):
+        return "lies neither in a folder sub-* nor in derivatives", None
+    if folders[-1] != "anat":
+        return "lies in no folder anat", None
+    return "", False
+
+
+def _nameless(path):
+    """A file whose name does not say whose it is; one that looks like a mask is doubtful."""
+    return Unused(
+        path,
+        "has a name that does not begin with sub-: rename it, if it is needed",
+        doubtful=bool(MASK_LIKE.search(stem(path)) and not FACE.search(stem(path))),
+    )
+
+
+def _unrecognized(file, labels):
+    if file.derived and not file.looks_like_a_mask:
+        return Unused(file.path, "is a derivative, of which only masks and labels are read")
+    if file.shows("lesion"):
+        return Unused(file.path, f"shows lesions, and the labels are {labels}")
+    if file.looks_like_a_mask:
+        return Unused(
+            file.path,
+            "looks like a mask or labels, but its name does not say of what: name it label-lesion_mask or "
+            "label-brain_mask, if it is one",
+            doubtful=True,
+        )
+    return Unused(
+        file.path, f"has the suffix {file.suffix}, which is none of a scanner's: ask for it as {file.rest}"
+    )
+
+
+def _found_by_skad(file, root):
+    """Whether a file holds lesions that ``skad score`` found: not the truth that anything is judged by."""
+    if (file.entities.get("desc"), file.suffix) != ("lesions", "mask"):
+        return False
+    descriptions = [
+        folder / "dataset_description.json" for folder in file.path.parents if folder.is_relative_to(root)
+    ]
+    sidecar = file.path.with_name(f"{stem(file.path)}.json")
+    return any("skad" in _generators(path) for path in (sidecar, *descriptions))
+
+
+def _generators(path):
+    """Names of the programs that a JSON file says it is from; none where it cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        made_by = content.get("GeneratedBy", []) if isinstance(content, dict) else []
+        return {each.get("Name") for each in made_by if isinstance(each, dict)}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return set()

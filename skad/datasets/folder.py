@@ -4,7 +4,10 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from skad.datasets.cases import Case, Loaded, existing_folder, nifti_files, read_cases
+from skad.datasets.bids_names import FACE, MASK_LIKE
+from skad.datasets.cases import Annotations, Case, Found
+from skad.datasets.files import Unused, list_images
+from skad.datasets.inventory import Loaded, survey
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
 
@@ -29,12 +32,16 @@ def load_folder(
         A file's path inside the folder, without .nii or .nii.gz; ``{subject}`` and ``{contrast}`` stand for
         text without a slash. For example ``"{subject}/{contrast}"`` or ``"{subject}/anat/scan_{contrast}"``.
     contrasts : sequence of str, default=None
-        Names as in the files. None takes those that all subjects have; ``{contrast}`` then is as short as
-        possible, so name contrasts that contain the pattern's separator.
+        Names as in the files. None takes those that all subjects have and that do not look like a mask;
+        ``{contrast}`` then is as short as possible, so name contrasts that contain the pattern's separator.
     labels, mask : str, default="seg", "mask"
         What stands for ``{contrast}`` in the files of labels and masks.
-    subjects, missing, on_error
-        As in `load_bids`.
+    subjects : sequence of str, default=None
+        None takes all.
+    missing : {"raise", "nan"}, default="raise"
+        What a contrast becomes that a subject does not have: an error or NaN everywhere.
+    on_error : {"raise", "collect"}, default="raise"
+        "collect" leaves bad subjects out and returns their errors as well.
 
     Returns
     -------
@@ -50,30 +57,49 @@ def load_folder(
         Names the folder, the subject and contrast, or the file.
     """
     names = None if contrasts is None else (*contrasts, labels, mask)
-    cases = find_in_folder(existing_folder(folder), _expression(pattern, names), labels, mask)
-    if not cases:
+    listing = list_images(folder)
+    found = find_in_folder(listing, _expression(pattern, names), labels, mask, by_name=names is not None)
+    if not found.cases:
         raise VolumeReadError(
             f"{folder} has no NIfTI file whose path matches {pattern!r}: check the pattern."
         )
-    return read_cases(cases, contrasts=contrasts, subjects=subjects, missing=missing, on_error=on_error)
+    return survey(listing, found, contrasts=contrasts, subjects=subjects).open(
+        missing=missing, on_error=on_error
+    )
 
 
-def find_in_folder(folder, expression, labels, mask):
-    """Cases among the files whose path matches a regular expression with groups subject and contrast."""
-    found = defaultdict(dict)
-    for path in nifti_files(folder):
-        name = path.relative_to(folder).as_posix().removesuffix(".gz").removesuffix(".nii")
-        if match := expression.fullmatch(name):
+def find_in_folder(listing, expression, labels, mask, *, by_name=False):
+    """Cases among the files whose path matches a regular expression with groups subject and contrast.
+
+    A name that looks like a mask becomes a contrast only where contrasts are asked for `by_name`.
+    """
+    found, unused = defaultdict(dict), []
+    for path in listing.images:
+        match = expression.fullmatch(listing.relative(path).removesuffix(".gz").removesuffix(".nii"))
+        looks_like_a_mask = bool(MASK_LIKE.search(path.name) or FACE.search(path.name))
+        if not match:
+            unused.append(Unused(path, "has a path that does not match the pattern", looks_like_a_mask))
+        elif _is_contrast(match["contrast"], labels, mask) or by_name:
             found[match["subject"]][match["contrast"]] = path
-    return [
+        else:
+            reason = (
+                f"looks like a mask or labels: ask for it as contrast, labels or mask {match['contrast']!r}"
+            )
+            unused.append(Unused(path, reason, doubtful=not FACE.search(match["contrast"])))
+    cases = [
         Case(
             subject,
             {name: path for name, path in files.items() if name not in (labels, mask)},
-            labels=files.get(labels),
-            mask=files.get(mask),
+            annotated=Annotations(files.get(labels), files.get(mask)),
         )
         for subject, files in sorted(found.items())
     ]
+    return Found("pattern", cases, tuple(unused))
+
+
+def _is_contrast(name, labels, mask):
+    """Whether a name is that of the labels, of the mask, or of something measured."""
+    return name in (labels, mask) or not (MASK_LIKE.search(name) or FACE.search(name))
 
 
 def _expression(pattern, names):

@@ -4,7 +4,10 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from skad.datasets.cases import Case, Loaded, existing_folder, nifti_files, read_cases, stem
+from skad.datasets.bids_names import MASK_LIKE
+from skad.datasets.cases import Annotations, Case, Found
+from skad.datasets.files import Unused, list_images, stem
+from skad.datasets.inventory import Loaded, survey
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
 
@@ -35,8 +38,14 @@ def load_isles(
     ----------
     folder : path-like
         Cases at any depth.
-    contrasts, subjects, missing, on_error
-        As in `load_bids`.
+    contrasts : sequence of str, default=None
+        None takes those that all subjects have. The first one gives the grid.
+    subjects : sequence of str, default=None
+        None takes all.
+    missing : {"raise", "nan"}, default="raise"
+        What a contrast becomes that a subject does not have: an error or NaN everywhere.
+    on_error : {"raise", "collect"}, default="raise"
+        "collect" leaves bad subjects out and returns their errors as well.
 
     Returns
     -------
@@ -49,19 +58,36 @@ def load_isles(
     VolumeReadError
         Names the folder, the subject and contrast, or the file.
     """
-    cases = find_isles(existing_folder(folder))
-    if not cases:
+    listing = list_images(folder)
+    found = find_isles(listing)
+    if not found.cases:
         raise VolumeReadError(
             f"{folder} has neither VSD.Brain.*.MR_DWI.*.nii (2015) nor sub-strokecase*_dwi.nii.gz (2022): "
             "give an ISLES folder."
         )
-    return read_cases(cases, contrasts=contrasts, subjects=subjects, missing=missing, on_error=on_error)
+    return survey(listing, found, contrasts=contrasts, subjects=subjects).open(
+        missing=missing, on_error=on_error
+    )
 
 
-def find_isles(folder):
+def find_isles(listing):
     """Cases of an ISLES folder; none if it is no such folder."""
-    files = nifti_files(folder)
-    return _find_2015(folder, files) or _find_2022(files)
+    cases = _find_2015(listing.folder, listing.images) or _find_2022(listing.images)
+    taken = {path for case in cases for path in case.files}
+    unused = [_unused(path) for path in listing.images if path not in taken]
+    return Found("ISLES", cases, tuple(unused))
+
+
+def _unused(path):
+    """Why a file of an ISLES folder is in no case; lesions of a case without images are doubtful."""
+    match = FILE_NAME_2022.fullmatch(stem(path))
+    known = match["kind"] if match else ""
+    reason = (
+        "is another file of a kind that the case has already" if known else "has a name that is none of ISLES"
+    )
+    return Unused(
+        path, f"{reason}: it is not used", doubtful=known == "msk" or bool(MASK_LIKE.search(stem(path)))
+    )
 
 
 def _find_2015(folder, files):
@@ -72,7 +98,11 @@ def _find_2015(folder, files):
             case = path.parent.parent if path.parent.name.startswith("VSD.") else path.parent
             found[case][match["contrast"] or "labels"] = path
     return [
-        Case(_relative_name(folder, case), _renamed(images, CONTRASTS_2015), labels=images.get("labels"))
+        Case(
+            _relative_name(folder, case),
+            _renamed(images, CONTRASTS_2015),
+            annotated=Annotations(images.get("labels")),
+        )
         for case, images in sorted(found.items())
     ]
 
@@ -83,7 +113,12 @@ def _find_2022(files):
         if match := FILE_NAME_2022.fullmatch(stem(path)):
             found[match["subject"], match["session"]].setdefault(match["kind"], path)
     return [
-        Case(subject, _renamed(images, CONTRASTS_2022), labels=images.get("msk"), info={"session": session})
+        Case(
+            subject,
+            _renamed(images, CONTRASTS_2022),
+            annotated=Annotations(images.get("msk")),
+            info={"session": session},
+        )
         for (subject, session), images in sorted(found.items())
         if "dwi" in images
     ]

@@ -1,16 +1,18 @@
 """Any folder whose layout is one of the known ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from skad.datasets.bids import find_bids
 from skad.datasets.brats import find_brats
-from skad.datasets.cases import Case, Loaded, existing_folder, read_cases
+from skad.datasets.cases import Found
+from skad.datasets.files import Listing, list_images
+from skad.datasets.inventory import Inventory, Loaded, survey
 from skad.datasets.isles import find_isles
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
 
 # In this order: ISLES 2022 looks like BIDS but keeps its main contrast and its labels elsewhere.
-LAYOUTS = {
+LAYOUTS: dict[str, Callable[[Listing], Found]] = {
     "ISLES (VSD.Brain.*.MR_DWI.*.nii or sub-strokecase*_dwi.nii.gz)": find_isles,
     "BIDS (sub-*/[ses-*/]anat/sub-*_T1w.nii.gz)": find_bids,
     "BraTS (*_t1ce.nii.gz or *-t1c.nii.gz)": find_brats,
@@ -33,8 +35,12 @@ def load(
     contrasts : sequence of str, default=None
         Names as in BIDS (``T1w``, ``ce-gadolinium_T1w``, ``T2w``, ``FLAIR``, ``dwi``) in every layout. None
         takes those that all subjects have.
-    subjects, missing, on_error
-        As in `load_bids`.
+    subjects : sequence of str, default=None
+        With or without ``sub-``; None takes all.
+    missing : {"raise", "nan"}, default="raise"
+        What a contrast becomes that a subject does not have: an error or NaN everywhere.
+    on_error : {"raise", "collect"}, default="raise"
+        "collect" leaves bad subjects out and returns their errors as well.
 
     Returns
     -------
@@ -46,12 +52,85 @@ def load(
     ------
     VolumeReadError
         Says what was looked for; names the subject and contrast, or the file.
+
+    Warns
+    -----
+    CohortWarning
+        Files that somebody may expect to be used are not; some subjects lack labels.
+    GeometryWarning
+        Images of a subject that lie on different grids, or whose headers disagree with themselves.
+
+    See Also
+    --------
+    take_inventory : Which files are used, and why others are not.
     """
-    folder = existing_folder(folder)
-    cases: list[Case] = next((found for find in LAYOUTS.values() if (found := find(folder))), [])
-    if not cases:
+    inventory = take_inventory(folder, contrasts=contrasts, subjects=subjects)
+    return inventory.open(missing=missing, on_error=on_error)
+
+
+def take_inventory(
+    folder: PathLike,
+    *,
+    contrasts: Sequence[str] | None = None,
+    subjects: Sequence[str] | None = None,
+    where: Mapping[str, str] | None = None,
+) -> Inventory:
+    """Look through a folder in BIDS, BraTS or ISLES layout without opening an image.
+
+    Parameters
+    ----------
+    folder : path-like
+    contrasts : sequence of str, default=None
+        None takes those that all chosen subjects have.
+    subjects : sequence of str, default=None
+        With or without ``sub-``; None takes all.
+    where : dict of str to str, default=None
+        Columns of participants.tsv and the values they should have, for example ``{"fold": "train"}``.
+
+    Returns
+    -------
+    Inventory
+        What is used of each subject, and every other image file with the reason why it is not.
+
+    Raises
+    ------
+    VolumeReadError
+        Says what was looked for.
+    ValueError
+        `where` names no column, or leaves no subject.
+
+    See Also
+    --------
+    load : The same folder as volumes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skad.datasets import make_phantom, take_inventory
+    >>> from skad.io import write_map
+    >>> (volume,) = make_phantom(n_subjects=1, shape=(24, 28, 8), random_state=0)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> for name in ("T1w", "FLAIR"):
+    ...     path = f"{folder.name}/sub-01/anat/sub-01_{name}.nii.gz"
+    ...     _ = write_map(volume.contrasts[name], volume, path)
+    >>> inventory = take_inventory(folder.name, contrasts=["T1w"])
+    >>> inventory.summary()
+    '1 subject with T1w; labels: 0 of 1, masks: 0 of 1, image files not used: 1.'
+    >>> inventory.unused[0].reason
+    'shows FLAIR, which is not among the contrasts T1w'
+    >>> folder.cleanup()
+    """
+    listing = list_images(folder)
+    found = next((found for find in LAYOUTS.values() if (found := find(listing)).cases), None)
+    if found is None:
+        rest = (
+            f"; {listing.relative(listing.unused[0].path)} {listing.unused[0].reason}"
+            if listing.unused
+            else ""
+        )
         raise VolumeReadError(
-            f"{folder} is in none of the known layouts, {'; '.join(LAYOUTS)}: rename the files, or use "
+            f"{folder} is in none of the known layouts, {'; '.join(LAYOUTS)}{rest}: rename the files, or use "
             "skad.datasets.load_folder with a pattern."
         )
-    return read_cases(cases, contrasts=contrasts, subjects=subjects, missing=missing, on_error=on_error)
+    return survey(listing, found, contrasts=contrasts, subjects=subjects, where=where)

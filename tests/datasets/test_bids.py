@@ -1,8 +1,9 @@
 import pytest
 
-from skad.datasets import load_bids
+from skad.datasets import CohortWarning, load_bids
 from skad.io import VolumeReadError
 
+some_unlabelled = pytest.mark.filterwarnings("ignore:.*labels. . of:skad.datasets.CohortWarning")
 T1W, FLAIR = "sub-{0}/anat/sub-{0}_T1w.nii.gz", "sub-{0}/anat/sub-{0}_FLAIR.nii.gz"
 
 
@@ -58,6 +59,7 @@ def test_an_annotation_beside_the_scan_comes_before_a_derivative(folder, value):
     assert value(volume.labels) == 2
 
 
+@some_unlabelled
 def test_each_session_is_a_volume_of_the_same_patient(folder, value):
     path = "sub-a/ses-{0}/anat/sub-a_ses-{0}_T1w.nii.gz"
     mask = "derivatives/x/sub-a/ses-2/anat/sub-a_ses-2_label-lesion_mask.nii.gz"
@@ -113,8 +115,11 @@ def test_the_first_of_several_runs_is_taken(folder, value):
 
 def test_files_that_differ_otherwise_are_asked_for_by_their_full_name(folder, value):
     root = folder({"sub-a/anat/sub-a_acq-x_T1w.nii.gz": 1, "sub-a/anat/sub-a_acq-y_T1w.nii.gz": 2})
-    with pytest.raises(
-        VolumeReadError, match=r"'sub-a' has no contrast 'T1w' \(it has acq-x_T1w, acq-y_T1w\)"
+    with (
+        pytest.warns(CohortWarning, match="one of several T1w"),
+        pytest.raises(
+            VolumeReadError, match=r"'sub-a' has no contrast 'T1w' \(it has acq-x_T1w, acq-y_T1w\)"
+        ),
     ):
         load_bids(root, contrasts=("T1w",))
     (volume,) = load_bids(root, contrasts=("acq-y_T1w",))

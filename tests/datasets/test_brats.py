@@ -26,6 +26,7 @@ def test_names_of_2019_in_grades(folder, value):
     assert (first.subject, first.info["grade"], second.info["grade"]) == ("BraTS19_A_1", "HGG", "LGG")
 
 
+@pytest.mark.filterwarnings("ignore:.*labels. . of:skad.datasets.CohortWarning")
 def test_names_of_2023_with_several_time_points_of_a_patient(folder, value):
     names = ("t2f", "t1n", "t1c", "t2w", "seg")
     root = folder(case("BraTS-GLI-00001-000", names, "-") | case("BraTS-GLI-00001-001", names[:4], "-"))

@@ -18,6 +18,7 @@ def test_2015_has_four_contrasts_and_the_lesion(folder, value):
     assert value(volumes[0].labels) == 5
 
 
+@pytest.mark.filterwarnings("ignore:.*labels. . of:skad.datasets.CohortWarning")
 def test_2015_training_and_testing_cases_do_not_mix(folder):
     volumes = load_isles(folder(siss("Testing/1", labels=False) | siss("Training/1")))
     assert [(volume.subject, volume.has_labels) for volume in volumes] == [

@@ -1,0 +1,140 @@
+"""The image files of a folder: those that can be opened, and those that are not even tried."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from skad.io import VolumeReadError
+
+NIFTI = (".nii", ".nii.gz")
+# Formats that skad does not read; files of these are listed, so that nobody wonders where they went.
+OTHER_FORMATS = (".hdr", ".img", ".img.gz", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".mnc", ".dcm")
+
+
+@dataclass(frozen=True)
+class Unused:
+    """An image file that is not used.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    reason : str
+        Continues a sentence that begins with the file's name.
+    doubtful : bool
+        Whether somebody who put the file there may expect it to be used.
+    """
+
+    path: Path
+    reason: str
+    doubtful: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    images : tuple of pathlib.Path
+        NIfTI files that exist, sorted.
+    unused : tuple of Unused
+        Links to nothing, hidden files, other formats, folders that are not entered.
+    """
+
+    folder: Path
+    images: tuple
+    unused: tuple
+
+    def relative(self, path):
+        """A path inside the folder as text, with slashes."""
+        return path.relative_to(self.folder).as_posix()
+
+
+def list_images(folder):
+    """Look for image files at any depth.
+
+    Hidden folders are passed over. Links to folders are entered, unless they lead to a folder that is read
+    anyway.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    Listing
+
+    Raises
+    ------
+    VolumeReadError
+        It is no folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise VolumeReadError(f"{folder} is not a folder: give the one that holds the subjects.")
+    images, unused = [], []
+    _walk(folder, {os.path.realpath(folder)}, os.path.realpath(folder), images, unused)
+    return Listing(folder, tuple(sorted(images)), tuple(sorted(unused, key=lambda each: each.path)))
+
+
+def stem(path):
+    """A file's name without .nii or .nii.gz."""
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _walk(folder, visited, root, images, unused):
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        unused.append(Unused(folder, f"is a folder that cannot be read ({error.strerror})", doubtful=True))
+        return
+    for entry in sorted(entries, key=lambda entry: entry.is_symlink()):  # what is a copy comes second
+        path = folder / entry.name
+        if _is_folder(entry):
+            if not entry.name.startswith("."):
+                _enter(path, entry.is_symlink(), visited, root, images, unused)
+        elif entry.name.lower().endswith(NIFTI):
+            reason, doubtful = _unreadable(entry)
+            if reason:
+                unused.append(Unused(path, reason, doubtful))
+            else:
+                images.append(path)
+        elif entry.name.lower().endswith(OTHER_FORMATS):
+            unused.append(Unused(path, "is not in NIfTI format: convert it, for example with dcm2niix"))
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _enter(path, is_link, visited, root, images, unused):
+    if is_link:
+        target = os.path.realpath(path)
+        if target in visited or f"{root}{os.sep}".startswith(f"{target.rstrip(os.sep)}{os.sep}"):
+            reason = f"is a link to {target}, a folder that is read already, and is not entered"
+            unused.append(Unused(path, reason, doubtful=True))
+            return
+        if target.startswith(f"{root}{os.sep}"):
+            reason = f"is a link to {target}, a folder inside this one, and is not entered"
+            unused.append(Unused(path, reason, doubtful=True))
+            return
+        visited.add(target)
+    _walk(path, visited, root, images, unused)
+
+
+def _unreadable(entry):
+    """Why a NIfTI file cannot be opened, and whether somebody may wonder; an empty reason where it can."""
+    if entry.name.startswith("."):
+        return "is hidden", False
+    try:
+        if entry.is_file():
+            return "", False
+    except OSError:
+        return "is a link that leads to itself", True
+    if entry.is_symlink():
+        return "is a link to nothing: fetch its content, for example with `datalad get`", True
+    return "is not a file", True

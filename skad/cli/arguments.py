@@ -123,6 +123,7 @@ def calibrate(parser):
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
     parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
+    _add_cluster(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
 
 
@@ -140,6 +141,7 @@ def score(parser):
     parser.add_argument("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
     parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
+    _add_cluster(parser)
     parser.add_argument("--no-figures", action="store_false", dest="figures", help="no picture of every map")
     parser.add_argument("--no-report", action="store_false", dest="report", help="no report.html")
     parser.add_argument("--resume", action="store_true", help="keep the maps of this detector that are there")
@@ -226,6 +228,7 @@ def prepare(parser):
     parser.add_argument("--mni", type=float, metavar="MM", help="move patients to MNI space, voxels of MM mm")
     parser.add_argument("--no-bias", action="store_false", dest="bias", help="do not correct bias fields")
     parser.add_argument("--jobs", type=int, help="subjects at the same time; default: 1")
+    _add_cluster(parser)
     parser.add_argument("--resume", action="store_true", help="keep the subjects that are complete")
     parser.add_argument("--overwrite", action="store_true", help="replace the subjects that are there")
 
@@ -235,3 +238,9 @@ def restore(parser):
     parser.add_argument("maps", help="a folder of `skad score` on prepared scans")
     parser.add_argument("prepared", help="the folder of `skad prepare`")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the maps go")
+
+
+def _add_cluster(parser):
+    parser.add_argument(
+        "--dask", dest="cluster", metavar="ADDRESS", help="use the workers of this Dask scheduler"
+    )

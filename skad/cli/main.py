@@ -102,7 +102,7 @@ def _run(name, command, options):
     """The exit code of a command; what goes wrong is told in one line."""
     try:
         keep_freed_memory()
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _workers(options.pop("cluster", None)):
             warnings.showwarning = _one_line_warning(name)
             return pkgutil.resolve_name(f"skad.cli.{command}:{command}")(**options)
     except KeyboardInterrupt:
@@ -112,6 +112,13 @@ def _run(name, command, options):
         print(f"{name}: {one_line(error)}", file=sys.stderr)
         record(error=one_line(error))
         return MISTAKE
+
+
+def _workers(address):
+    """This machine's processes, or those of a Dask cluster, for what a command does in parallel."""
+    if address is None:
+        return contextlib.nullcontext()
+    return pkgutil.resolve_name("skad.cli.cluster:cluster")(address)
 
 
 def _parser():

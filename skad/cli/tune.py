@@ -13,6 +13,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from skad.cli.arguments import TUNE_TABLE
+from skad.cli.cluster import connected
 from skad.cli.cohort import load_for_training
 from skad.cli.fit import fit
 from skad.cli.grid import as_settings, read_grid
@@ -207,17 +208,5 @@ def _workers(address, n_jobs):
     if address is None:
         yield {"n_jobs": n_jobs, "verbose": 0 if n_jobs in (None, 1) else 10}
         return
-    try:
-        from dask.distributed import Client  # an extra
-    except ImportError as error:
-        raise ValueError('--dask needs Dask: `pip install "skad[distributed]"`.') from error
-    try:
-        client = Client(address)
-        client.wait_for_workers(1, timeout=60)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"--dask {address}: no scheduler with workers answers there; start `dask scheduler` and "
-            "`dask worker ADDRESS`."
-        ) from error
-    with client:
+    with connected(address):
         yield {"backend": "dask", "verbose": 10}

@@ -1,0 +1,45 @@
+"""Workers of a Dask cluster in place of this machine's processes."""
+
+import contextlib
+
+import joblib
+
+
+@contextlib.contextmanager
+def cluster(address):
+    """Let `joblib.Parallel` use a Dask cluster inside the block.
+
+    A subject whose worker dies is given to another one. Workers read scans and write maps themselves: paths
+    have to be the same on all machines.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
+
+    Raises
+    ------
+    ValueError
+        Dask is not installed, or no scheduler with workers answers.
+    """
+    with connected(address), joblib.parallel_config(backend="dask"):
+        yield
+
+
+@contextlib.contextmanager
+def connected(address):
+    """A client of the scheduler at an address, with a worker at least."""
+    try:
+        from dask.distributed import Client  # an extra
+    except ImportError as error:
+        raise ValueError('--dask needs Dask: `pip install "skad[distributed]"`.') from error
+    try:
+        client = Client(address)
+        client.wait_for_workers(1, timeout=60)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"--dask {address}: no scheduler with workers answers there; start `dask scheduler` and "
+            "`dask worker ADDRESS`."
+        ) from error
+    with client:
+        yield client

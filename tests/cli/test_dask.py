@@ -1,0 +1,76 @@
+"""Commands on a Dask cluster; one of its workers is killed while it works."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from skad.io import Volume
+from skad.io.nifti import open_nifti
+
+distributed = pytest.importorskip("dask.distributed", reason="needs the extra [distributed]")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of dask's own
+
+
+@pytest.fixture(scope="module")
+def two_workers():
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def maps_of(folder):
+    return {path.name: open_nifti(path).load() for path in folder.rglob("*_map.nii.gz")}
+
+
+def kill_a_worker_after_the_first_map(client, folder, killed):
+    while not any(folder.rglob("*_map.nii.gz")):
+        time.sleep(0.01)
+    pid = next(iter(client.run(os.getpid).values()))
+    os.kill(pid, signal.SIGKILL)
+    killed.append(pid)
+
+
+def test_score_gives_the_same_maps_when_a_worker_is_killed(
+    two_workers, detector, write_cohort, tmp_path, run
+):
+    folder = write_cohort(tmp_path / "in", 12)
+    common = ("--no-figures", "--no-report")
+    assert run("score", detector, folder, "--out", tmp_path / "here", *common)[0] == 0
+    killed = []
+    killer = threading.Thread(
+        target=kill_a_worker_after_the_first_map, args=(two_workers, tmp_path / "there", killed)
+    )
+    killer.start()
+    address = two_workers.scheduler.address
+    assert run("score", detector, folder, "--out", tmp_path / "there", "--dask", address, *common)[0] == 0
+    killer.join()
+    here, there = maps_of(tmp_path / "here"), maps_of(tmp_path / "there")
+    assert killed and here.keys() == there.keys() and len(here) == 12
+    for name, anomaly in here.items():
+        np.testing.assert_array_equal(there[name], anomaly)
+
+
+def test_calibrate_gives_the_same_threshold(two_workers, detector, brain, write_subject, tmp_path, run):
+    for seed in range(1, 5):
+        volume = brain(seed)
+        none = np.zeros_like(volume.labels)
+        normal = Volume(dict(volume.contrasts), volume.affine, subject=volume.subject, labels=none)
+        write_subject(tmp_path / "in", normal)
+    arguments = ("calibrate", detector, tmp_path / "in", "--fpr", 0.5, "--out")
+    assert run(*arguments, tmp_path / "here.skad")[0] == 0
+    address = two_workers.scheduler.address
+    assert run(*arguments, tmp_path / "there.skad", "--dask", address)[0] == 0
+    assert (tmp_path / "here.skad").read_bytes() == (tmp_path / "there.skad").read_bytes()
+
+
+def test_a_scheduler_that_does_not_answer_is_a_mistake_in_one_line(detector, cohort, tmp_path, run):
+    dask = pytest.importorskip("dask")
+    with dask.config.set({"distributed.comm.timeouts.connect": "0.2s"}):
+        code, _, err = run("score", detector, cohort, "--out", tmp_path / "o", "--dask", "tcp://127.0.0.1:9")
+    assert code == 2 and "no scheduler with workers answers" in err[-1]

@@ -3,11 +3,12 @@
 import torch
 from torch import nn
 
+from skad.nn.atlas_maps import AtlasMaps
 from skad.nn.conditional_maps import ConditionalMaps
 from skad.nn.gaussian_blur import gaussian_blur
 from skad.nn.unet import UNet
 
-INPUTS = ("image", "reference", "conditional", "position")
+INPUTS = ("image", "reference", "conditional", "position", "atlas")
 _N_POSITION = 3
 
 
@@ -18,9 +19,12 @@ class LesionNetwork(nn.Module):
     ----------
     n_contrasts : int
         Contrasts of a slice.
-    inputs : tuple of {"image", "reference", "conditional", "position"}, default=("image",)
+    inputs : tuple of {"image", "reference", "conditional", "position", "atlas"}, default=("image",)
         What the U-Net looks at. "conditional" stands for :class:`ConditionalMaps`, whose mixture is to be set
-        before training; "position" for :func:`position_maps`.
+        before training; "position" for :func:`position_maps`; "atlas" for :class:`AtlasMaps`, which is to be
+        shown normal slices before training.
+    size : (int, int), default=None
+        Height and width of the slices, where "atlas" is an input; other slices are refused then.
     n_components : int, default=3
         Gaussians of the conditional maps.
     width, depth : int, default=16, 4
@@ -34,13 +38,14 @@ class LesionNetwork(nn.Module):
     torch.Size([3, 1, 7, 9])
     """
 
-    def __init__(self, n_contrasts, inputs=("image",), *, n_components=3, width=16, depth=4):
+    def __init__(self, n_contrasts, inputs=("image",), *, size=None, n_components=3, width=16, depth=4):
         super().__init__()
         self.n_contrasts, self.inputs, self.n_components = n_contrasts, inputs, n_components
-        self.width, self.depth = width, depth
+        self.size, self.width, self.depth = size, width, depth
         n_channels = sum(_N_POSITION if name == "position" else n_contrasts for name in inputs)
         self.unet = UNet(n_channels, 1, width=width, depth=depth)
         self.conditional = ConditionalMaps(n_contrasts, n_components) if "conditional" in inputs else None
+        self.atlas = AtlasMaps(n_contrasts, *size) if "atlas" in inputs else None
 
     def channels(self, images, foreground):
         """What the U-Net looks at.
@@ -61,8 +66,17 @@ class LesionNetwork(nn.Module):
             "reference": lambda: images[:, 1],
             "conditional": lambda: self.conditional(observed) * foreground,
             "position": lambda: position_maps(foreground),
+            "atlas": lambda: self._deviations(observed) * foreground,
         }
         return torch.cat([make[name]() for name in self.inputs], dim=1)
+
+    def _deviations(self, images):
+        if tuple(images.shape[-2:]) != tuple(self.size):
+            raise ValueError(
+                f"Slices should be of {self.size} pixels, as those that the atlas was made from, "
+                f"got {tuple(images.shape[-2:])}."
+            )
+        return self.atlas(images)
 
     def features(self, images, foreground):
         """The maps before the last layer, shape (n, width of the finest level, height, width)."""

@@ -28,6 +28,7 @@ NETWORKS = frozenset(
         "skad.nn.fanogan.FAnoGAN",
         "skad.nn.gmvae.GMVAE",
         "skad.nn.joint_density.JointDensityNetwork",
+        "skad.nn.lesion_network.LesionNetwork",
         "skad.nn.patch_embedding.PatchEmbedding",
         "skad.nn.residual_unet.ResidualUNet",
         "skad.nn.translation.TranslationNetwork",

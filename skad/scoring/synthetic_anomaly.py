@@ -5,15 +5,17 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.augmentation import Augmentation, Geometry, Scanner
-from skad.base import PixelScorerMixin, observed_images
+from skad.base import PixelScorerMixin, normal_sample, observed_images
 from skad.mixture.fitting import fit_mixture, sample_pixels
-from skad.nn.background import fill_background, foreground_mean
+from skad.nn.atlas_maps import share_explained_by_place
+from skad.nn.background import fill_background, foreground_mean, split_background
 from skad.nn.lesion_network import INPUTS, LesionNetwork
 from skad.synthetic import Lesions, plant_families
 from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
@@ -21,6 +23,7 @@ from skad.utils.names import check_name
 from skad.utils.typing import Array
 
 _N_COMPONENTS, _MAX_PIXELS = 3, 40_000  # of the mixture behind conditional maps
+_LEAST_EXPLAINED = 0.2  # share of the variance of normal slices that their mean explains, for an atlas
 
 
 def segmentation_loss(network, images, foreground, *, plant, view=None, background=None, dice=0.0):
@@ -90,11 +93,12 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     ----------
     families : "auto" or sequence of families of :mod:`skad.synthetic`, default="auto"
         What is planted; each slice gets one family. "auto" is ``(Lesions(),)``.
-    inputs : sequence of {"image", "reference", "conditional", "position"}, default=("image", "reference")
-        What the network looks at: the image; the reference, where pairs are given; how unusual each contrast
-        of the image is given the others, under a Gaussian mixture of normal pixels
-        (:class:`skad.nn.conditional_maps.ConditionalMaps`); where a pixel lies in the foreground. Without
-        "reference" only the image of a pair is used.
+    inputs : sequence of str, default=("image", "reference")
+        What the network looks at: "image"; "reference", where pairs are given; "conditional", how unusual
+        each contrast of the image is given the others, under a Gaussian mixture of normal pixels; "position",
+        where a pixel lies in the foreground; "atlas", how far each contrast is from the training slices at
+        the same place, where these explain at least a fifth of each other (slices of one level in a common
+        space; elsewhere "atlas" is left out). Without "reference" only the image of a pair is used.
     clean_share : float, default=0.15
         Share of the training slices that are left without a lesion.
     width : int, default=16
@@ -112,6 +116,9 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         offset of standard deviation 0.2.
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
+    epoch_size : int, default=1
+        An epoch visits at least so many slices: a smaller cohort is gone through several times. What is
+        planted differs every time.
     max_epochs : int, default=40
     batch_size : int, default=16
     lr : float, default=1e-3
@@ -163,6 +170,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         "flip_average": ["boolean"],
         "augmentation": [StrOptions({"auto"}), Augmentation, None],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
+        "epoch_size": [Interval(Integral, 1, None, closed="left")],
         "schedule": [StrOptions({"constant", "cosine"})],
         **TRAINING_CONSTRAINTS,
     }
@@ -179,6 +187,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         flip_average=True,
         augmentation="auto",
         contamination=0.01,
+        epoch_size=1,
         max_epochs=40,
         batch_size=16,
         lr=1e-3,
@@ -199,6 +208,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self.flip_average = flip_average
         self.augmentation = augmentation
         self.contamination = contamination
+        self.epoch_size = epoch_size
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
@@ -239,7 +249,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         )
         with seeded(self.random_state) as generator:
             self.module_ = start_module(self, self._network(X, generator))
-            curves = training.fit(self.module_, X, loss, background=self.background_)
+            curves = training.fit(self.module_, self._repeated(X), loss, background=self.background_)
         self.loss_curve_ = curves["loss"]
         return self._fit_offset(X)
 
@@ -260,6 +270,11 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
             Geometry(rotation=10.0, scaling=0.1, translation=0.05), Scanner(scaling=0.15, shift=0.2)
         )
 
+    def _repeated(self, X):
+        """The slices as often as `epoch_size` asks for."""
+        times = -(-self.epoch_size // len(X))
+        return X if times == 1 else np.tile(X, (times,) + (1,) * (X.ndim - 1))
+
     def _set_learning_rate(self, run):
         if self.schedule == "cosine":
             for optimizer in run.optimizers.values():
@@ -269,17 +284,38 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     def _network(self, X, generator):
         for name in self.inputs:
             check_name(name, INPUTS, "input")
-        inputs = tuple(name for name in self.inputs if name != "reference" or X.ndim == 5)
+        normal = self._normal_tensors(X) if "atlas" in self.inputs else None
+        inputs = tuple(name for name in self.inputs if self._is_useful(name, X, normal))
         if not inputs:
-            raise ValueError(f"inputs should hold more than the reference of pairs, got {self.inputs}.")
+            raise ValueError(
+                f"inputs should hold one that the slices allow; {self.inputs} are the reference of pairs, or "
+                "an atlas of slices that do not show the same anatomy at the same place."
+            )
         network = LesionNetwork(
-            self.n_contrasts_in_, inputs, n_components=_N_COMPONENTS, width=self.width, depth=self.depth
+            self.n_contrasts_in_,
+            inputs,
+            size=tuple(X.shape[-2:]) if "atlas" in inputs else None,
+            n_components=_N_COMPONENTS,
+            width=self.width,
+            depth=self.depth,
         )
         if network.conditional is not None:
             pixels = sample_pixels(observed_images(X), _MAX_PIXELS, generator)
             seed = int(generator.integers(2**31))
             network.conditional.set_mixture(*fit_mixture(pixels, _N_COMPONENTS, seed=seed))
+        if network.atlas is not None:
+            network.atlas.set_slices(*normal)
         return network
+
+    def _normal_tensors(self, X):
+        """Some normal slices and their foreground."""
+        images = torch.from_numpy(normal_sample(observed_images(X)))
+        return split_background(images, torch.from_numpy(self.background_))
+
+    def _is_useful(self, name, X, normal):
+        if name == "atlas":
+            return share_explained_by_place(*normal) >= _LEAST_EXPLAINED
+        return name != "reference" or X.ndim == 5
 
     def _logits(self, images, foreground):
         logits = self.module_(images, foreground)

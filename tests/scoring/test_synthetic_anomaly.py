@@ -197,6 +197,32 @@ def test_conditional_maps_are_those_of_a_mixture_of_the_training_pixels(images):
     np.testing.assert_allclose(mean, X.mean(axis=(0, 2, 3)), atol=0.02)
 
 
+@pytest.mark.parametrize("aligned", [True, False])
+def test_an_atlas_joins_where_slices_show_the_same_at_the_same_place(images, aligned):
+    X = np.where(np.isnan(images), np.nan, images + aligned * 5 * np.arange(10))
+    module = SyntheticAnomalyScorer(inputs=("image", "atlas"), **FAST).fit(X).module_
+    assert module.inputs == (("image", "atlas") if aligned else ("image",))
+
+
+def test_slices_of_another_size_than_the_atlas_are_refused(images):
+    X = images + 5 * np.arange(10, dtype=np.float32)
+    scorer = SyntheticAnomalyScorer(inputs=("atlas",), **FAST).fit(X)
+    with pytest.raises(ValueError, match=r"should be of \(13, 10\) pixels"):
+        scorer.score_samples(X[:, :, :12])
+
+
+def test_an_epoch_visits_as_many_slices_as_asked_for(images):
+    seen = []
+
+    class Watching(Blobs):
+        def plant(self, images, foreground):
+            seen.append(len(images))
+            return super().plant(images, foreground)
+
+    SyntheticAnomalyScorer(families=[Watching()], clean_share=0.0, epoch_size=14, **FAST).fit(images)
+    assert sum(seen) == 18  # three times the six slices
+
+
 def test_cosine_learning_rates_fall_to_zero(images):
     rates = []
 
@@ -210,7 +236,7 @@ def test_cosine_learning_rates_fall_to_zero(images):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "message"), [(("images",), "image"), (("reference",), "more than the reference")]
+    ("inputs", "message"), [(("images",), "image"), (("reference",), "that the slices allow")]
 )
 def test_inputs_that_are_none_are_refused(images, inputs, message):
     with pytest.raises(ValueError, match=message):

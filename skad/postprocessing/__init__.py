@@ -11,7 +11,7 @@ if TYPE_CHECKING:
         remove_small_lesions,
         voxel_volume,
     )
-    from skad.postprocessing.smoothing import smooth_foreground
+    from skad.postprocessing.smoothing import smooth_across_slices, smooth_foreground
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
@@ -19,6 +19,7 @@ __all__ = [
     "hysteresis_threshold",
     "lesion_table",
     "remove_small_lesions",
+    "smooth_across_slices",
     "smooth_foreground",
     "voxel_volume",
 ]

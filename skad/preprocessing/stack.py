@@ -41,6 +41,12 @@ class SliceStack:
     def __len__(self):
         return len(self.X)
 
+    @property
+    def positions(self):
+        """Height of every slice above the lowest of its volume, mm, shape (n_slices,)."""
+        spacings = [placement.resampling.new_spacing[0] for placement in self.placements]
+        return self.slice_index * np.array(spacings)[self.volume_index]
+
     def __repr__(self):
         labels = "with" if self.y is not None else "without"
         return (

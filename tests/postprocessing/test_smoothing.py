@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from skad.postprocessing import smooth_foreground
+from skad.postprocessing import smooth_across_slices, smooth_foreground
 from skad.utils.estimator_checks.data import make_check_images
 
 
@@ -62,3 +62,23 @@ def test_dtype_is_kept_and_input_is_not_written():
     before = images.copy()
     assert smooth_foreground(images, 1.0).dtype == np.float32
     assert_array_equal(images, before)
+
+
+def test_smoothing_across_slices_is_a_gaussian_along_evenly_spaced_ones():
+    maps = np.random.default_rng(0).normal(size=(40, 7, 8))
+    expected = gaussian_filter1d(maps, 2.0, axis=0, mode="constant", truncate=12)
+    share = gaussian_filter1d(np.ones(40), 2.0, mode="constant", truncate=12)[:, None, None]
+    smoothed = smooth_across_slices(maps, 3.0 * np.arange(40), sigma=6.0)
+    assert_allclose(smoothed, expected / share, atol=1e-7)
+
+
+def test_smoothing_across_slices_goes_by_distance_and_leaves_the_background():
+    maps = np.random.default_rng(0).normal(size=(3, 7, 8)).astype(np.float32)
+    maps[0, :2] = np.nan
+    smoothed = smooth_across_slices(maps, [0.0, 50.0, 1.0], sigma=1.0)
+    assert smoothed.dtype == np.float32
+    assert_array_equal(np.isnan(smoothed), np.isnan(maps))
+    assert_allclose(smoothed[1], maps[1])  # far from both
+    assert_allclose(smoothed[2, :2], maps[2, :2])  # its neighbor is background there
+    weight = np.exp(-0.5)
+    assert_allclose(smoothed[0, 2:], (maps[0, 2:] + weight * maps[2, 2:]) / (1 + weight), rtol=1e-5)

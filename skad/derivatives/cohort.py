@@ -86,10 +86,7 @@ class _Task:
             anomaly = self.detector.anomaly_of(volume)
         told = {str(each.message): each.category for each in caught}
         record = self.writer.write(volume, anomaly, list(told))
-        try:
-            return record, self.visitor.visit(record, volume, anomaly), told
-        except Exception as error:  # the map is there, whatever is wrong with its picture
-            return record, error, told
+        return record, self.visitor.visit(record, volume, anomaly), told
 
 
 class _Run:
@@ -129,10 +126,7 @@ class _Run:
         for message, category in told.items():
             text = message if name in message else f"{name}: {message}"
             warnings.warn(text, category, stacklevel=5)
-        if isinstance(result, Exception):
-            self.errors[name] = result
-        else:
-            self.visitor.keep(record, result)
+        self.visitor.keep(record, result)
         lesions = f", {len(record.lesions)} lesions" if record.sidecar.rule else ""
         return f"peak {record.peak:.4g}{lesions}"
 

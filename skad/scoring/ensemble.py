@@ -1,6 +1,7 @@
 """Several scorers as one: Fisher's combination of the p-values of a pixel among normal ones."""
 
-from numbers import Real
+from itertools import chain, pairwise
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -9,10 +10,12 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _BaseComposition
 
 from skad.base import PixelScorerMixin, normal_sample, observed_images, takes_pairs
+from skad.utils.out_of_core import take_slices
 from skad.utils.typing import Array
 
 _RAREST = 1e-4  # p-values below this are extrapolated
 _N_KNOTS = 65
+_NEIGHBORS = 8  # slices on each side of a border between folds that may be of one patient
 
 
 class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
@@ -22,6 +25,9 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     scorer k finds at least as abnormal. The scorers' units cancel, and one that is sure outweighs several
     that see nothing.
 
+    With `cv` the p-values are cross-fitted: every scorer is fitted once without each fold, calibrated on the
+    slices of the fold that it has not seen, and :math:`\log p_k` is the mean over these fits.
+
     Parameters
     ----------
     scorers : list of (str, scorer)
@@ -30,15 +36,19 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         images of pairs.
     weights : sequence of float or None, default=None
         Of the scorers, relative to each other; None weighs all alike.
+    cv : int or None, default=None
+        Number of folds, blocks of consecutive slices; a scorer with ``random_state`` gets another one in each
+        fold, drawn from its own. None fits each scorer once, to all slices, and calibrates it on them.
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
 
     Attributes
     ----------
     scorers_ : list of fitted scorers
-    knots_ : ndarray of shape (n_scorers, n_knots)
-        Each scorer's abnormality where :math:`-\log p` is 0 ... 9.2, in growing steps.
-    tail_ : ndarray of shape (n_scorers,)
+        With `cv` those fitted without the first fold, then those fitted without the second, ...
+    knots_ : ndarray of shape (n_fits, n_knots)
+        Abnormality of each of `scorers_` where :math:`-\log p` is 0 ... 9.2, in growing steps.
+    tail_ : ndarray of shape (n_fits,)
         Mean excess over the last knot.
     offset_ : float
     background_, n_contrasts_in_
@@ -69,12 +79,14 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     _parameter_constraints = {
         "scorers": [list, tuple],
         "weights": ["array-like", None],
+        "cv": [Interval(Integral, 2, None, closed="left"), None],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
     }
 
-    def __init__(self, scorers, *, weights=None, contamination=0.01):
+    def __init__(self, scorers, *, weights=None, cv=None, contamination=0.01):
         self.scorers = scorers
         self.weights = weights
+        self.cv = cv
         self.contamination = contamination
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -87,7 +99,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Array, y: Array | None = None) -> Self:
-        """Fit a clone of every scorer on the same normal slices.
+        """Fit clones of every scorer on the same normal slices.
 
         Parameters
         ----------
@@ -107,10 +119,31 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         """
         self._check_members()
         X = self._check_fit_input(X)
-        self.scorers_ = [clone(scorer).fit(_seen_by(scorer, X), y) for _, scorer in self.scorers]
-        maps = self._maps(normal_sample(X))
-        self.knots_, self.tail_ = _tails(maps)
-        return self._set_offset(self._mean(self._log_p(maps)))
+        fits = [self._fit_fold(X, y, number, *fold) for number, fold in enumerate(self._folds(X))]
+        scorers, knots, tails, normality = zip(*fits, strict=True)
+        self.scorers_ = list(chain.from_iterable(scorers))
+        self.knots_, self.tail_ = np.concatenate(knots), np.concatenate(tails)
+        return self._set_offset(np.concatenate([each.ravel() for each in normality]))
+
+    def _folds(self, X):
+        """Slices to fit to, and slices to calibrate on, for each fold."""
+        if self.cv is None:
+            return [(slice(None), slice(None))]
+        visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+        if len(visible) < self.cv:
+            raise ValueError(
+                f"cv={self.cv} needs at least as many slices with foreground, got {len(visible)}."
+            )
+        return _blocks(visible, self.cv)
+
+    def _fit_fold(self, X, y, number, seen, unseen):
+        """Fit to some slices and calibrate on others: fits, knots, tails, and normality of the others."""
+        training, held_out = take_slices(X, seen), normal_sample(take_slices(X, unseen))
+        fits = [_variant(each, number).fit(_seen_by(each, training), y) for _, each in self.scorers]
+        maps = [_map(each, held_out) for each in fits]
+        knots, tails = (np.array(parts) for parts in zip(*map(_tail, maps), strict=True))
+        log_p = [_log_p(*each) for each in zip(maps, knots, tails, strict=True)]
+        return fits, knots, tails, self._mean(np.stack(log_p, axis=1))
 
     def _check_members(self):
         if not self.scorers:
@@ -127,15 +160,13 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         return self._mean(self._features(X))
 
     def _features(self, X):
-        return self._log_p(self._maps(X))
+        return self._log_p(X)
 
-    def _maps(self, X):
-        """How abnormal each scorer finds every pixel, in its own units."""
-        return [-scorer.score_samples(_seen_by(scorer, X)) for scorer in self.scorers_]
-
-    def _log_p(self, maps):
-        members = zip(maps, self.knots_, self.tail_, strict=True)
-        return np.stack([_log_p(*member) for member in members], axis=1)
+    def _log_p(self, X):
+        """Of every scorer, the mean over its fits."""
+        fits = zip(self.scorers_, self.knots_, self.tail_, strict=True)
+        log_p = np.stack([_log_p(_map(fitted, X), knots, tail) for fitted, knots, tail in fits], axis=1)
+        return log_p.reshape(len(X), -1, len(self.scorers), *log_p.shape[2:]).mean(axis=1)
 
     def _mean(self, log_p):
         return np.average(log_p, axis=1, weights=self.weights)
@@ -146,21 +177,44 @@ def _seen_by(scorer, X):
     return X if takes_pairs(scorer) else observed_images(X)
 
 
+def _map(scorer, X):
+    """How abnormal a fitted scorer finds every pixel, in its own units."""
+    return -scorer.score_samples(_seen_by(scorer, X))
+
+
+def _variant(scorer, number):
+    """An unfitted copy, whose seed is another one in every fold."""
+    copy = clone(scorer)
+    seeds = {
+        name: value + number
+        for name, value in copy.get_params().items()
+        if name.rpartition("__")[2] == "random_state" and isinstance(value, Integral)
+    }
+    return copy.set_params(**seeds) if seeds else copy
+
+
+def _blocks(rows, n_blocks):
+    """For each block of consecutive rows, all others, and the block without what is near another one."""
+    borders = np.linspace(0, len(rows), n_blocks + 1).round().astype(int)
+    folds = []
+    for start, stop in pairwise(borders):
+        inner = slice(start + _NEIGHBORS * (start > 0), stop - _NEIGHBORS * (stop < len(rows)))
+        unseen = rows[inner] if len(rows[inner]) else rows[start:stop]
+        folds.append((np.r_[rows[:start], rows[stop:]], unseen))
+    return folds
+
+
 def _levels():
     """-log p of the knots: dense where normal pixels are, every 0.3 at the rarest."""
     return -np.log(_RAREST) * np.linspace(0, 1, _N_KNOTS) ** 2
 
 
-def _tails(maps):
-    """Knots and mean excess of each normal map."""
-    knots, tails = [], []
-    for abnormality in maps:
-        abnormality = abnormality[~np.isnan(abnormality)]
-        quantiles = np.quantile(abnormality, 1 - np.exp(-_levels()))
-        excess = abnormality[abnormality > quantiles[-1]] - quantiles[-1]
-        knots.append(quantiles)
-        tails.append(excess.mean() if len(excess) else np.inf)
-    return np.array(knots), np.array(tails)
+def _tail(abnormality):
+    """Knots and mean excess of a normal map."""
+    abnormality = abnormality[~np.isnan(abnormality)]
+    quantiles = np.quantile(abnormality, 1 - np.exp(-_levels()))
+    excess = abnormality[abnormality > quantiles[-1]] - quantiles[-1]
+    return quantiles, excess.mean() if len(excess) else np.inf
 
 
 def _log_p(abnormality, knots, tail):

@@ -68,6 +68,33 @@ def map_chunks(function, X):
     return result
 
 
+def take_slices(X, rows):
+    """Some samples of an array: in memory, or on disk where the array is.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+    rows : int ndarray of shape (n_rows,), or slice
+
+    Returns
+    -------
+    ndarray of shape (n_rows, ...)
+        A view where `rows` is a slice; as of :func:`map_chunks` where X is on disk.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> take_slices(np.arange(4.0), np.array([0, 3]))
+    array([0., 3.])
+    """
+    if isinstance(rows, slice) or not is_on_disk(X):
+        return X[rows]
+    taken = _array_on_disk((len(rows), *X.shape[1:]))
+    for chunk in gen_batches(len(rows), _CHUNK):
+        taken[chunk] = X[rows[chunk]]
+    return taken
+
+
 def _array_on_disk(shape):
     """A float32 array in an unnamed temporary file.
 

@@ -81,6 +81,51 @@ def test_a_member_that_says_one_thing_everywhere_changes_no_order():
     assert_allclose(both - np.nanmean(both), (alone - np.nanmean(alone)) / 2, atol=1e-4)
 
 
+class Remembers(IntensityScorer):
+    """Keeps what it is fitted to, and which slices it scored in `fit` of the ensemble."""
+
+    def fit(self, X, y=None):
+        self.seen_, self.scored_ = set(X[:, 0, -1, -1].tolist()), []
+        return super().fit(X, y)
+
+    def score_samples(self, X):
+        self.scored_.append(set(X[:, 0, -1, -1].tolist()))
+        return super().score_samples(X)
+
+
+def test_with_cv_scorers_are_calibrated_on_slices_they_have_not_seen():
+    many = rng.normal(size=(40, 1, 6, 7)).astype(np.float32)
+    fits = EnsembleScorer([("a", Remembers(smoothing=0))], cv=2).fit(many).scorers_
+    assert all(not fitted.seen_ & scored for fitted in fits for scored in fitted.scored_[-1:])
+    assert set.union(*(fitted.seen_ for fitted in fits)) == set(many[:, 0, -1, -1].tolist())
+    near = set(many[12:28, 0, -1, -1].tolist())  # eight slices on each side of the border
+    assert all(not near & fitted.scored_[-1] for fitted in fits)
+
+
+def test_with_cv_the_score_is_the_mean_over_folds():
+    many = rng.normal(size=(60, 2, 30, 31)).astype(np.float32)
+    many[40:] *= 2  # the last fold is another distribution
+    ensemble = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)], cv=3).fit(many)
+    calibrated_on = [many[:12], many[28:32], many[48:]]
+    expected = [
+        (log_share(NEW[:, 0], part[:, 0]) + log_share(-NEW[:, 1], -part[:, 1])) / 2 for part in calibrated_on
+    ]
+    assert_allclose(ensemble.score_samples(NEW), np.mean(expected, axis=0), atol=0.15)
+
+
+def test_seeds_differ_between_folds_and_stay_what_they_are_in_the_parameters():
+    small = X[:, :, :12, :16].copy()
+    planted = SyntheticAnomalyScorer(width=2, depth=1, max_epochs=1, random_state=3)
+    ensemble = EnsembleScorer([("planted", planted)], cv=2).fit(small)
+    assert [fitted.random_state for fitted in ensemble.scorers_] == [3, 4]
+    assert planted.random_state == 3
+
+
+def test_a_fold_without_a_slice_is_refused():
+    with pytest.raises(ValueError, match="cv=6 needs at least as many slices with foreground, got 5"):
+        EnsembleScorer([("bright", BRIGHT)], cv=6).fit(X)
+
+
 def test_parameters_of_members_are_reached_by_name():
     ensemble = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)])
     ensemble = clone(ensemble).set_params(dark__smoothing=2.0, bright=ResidualScorer())

@@ -11,7 +11,8 @@ from skad.cli.json_output import record
 from skad.cli.methods import build_detector
 from skad.cli.output import new_folder, tell, write_json
 from skad.persistence import save
-from skad.training import checkpoint_in
+from skad.training import checkpoint_in, is_main_process
+from skad.training.parallel import rank
 
 SETTINGS, SLICES = "settings.json", "slices.npy"
 
@@ -65,15 +66,16 @@ def fit(
         "--epochs": epochs,
         "--seed": seed,
     }
-    if not resume:
+    if not resume and is_main_process():
         shutil.rmtree(checkpoints, ignore_errors=True)
     tell(f"{len(volumes)} subjects with {', '.join(run['contrasts'])}; training {method}.")
     with new_folder(checkpoints), _tidy(checkpoints):
         _check_same_run(run, checkpoints / SETTINGS)
         with checkpoint_in(checkpoints):
-            detector.fit(volumes, out=checkpoints / SLICES if on_disk else None)
-        save(detector.set_params(verbose=False, preprocessor__n_jobs=None), out)
-        shutil.rmtree(checkpoints)
+            detector.fit(volumes, out=checkpoints / f"{rank()}-{SLICES}" if on_disk else None)
+        if is_main_process():
+            save(detector.set_params(verbose=False, preprocessor__n_jobs=None), out)
+            shutil.rmtree(checkpoints)
     record(detector=out, method=method, contrasts=run["contrasts"], n_slices=detector.n_slices_)
     tell(f"{out} learnt from {detector.n_slices_} slices without a lesion.")
     return int(n_failed > 0)
@@ -104,7 +106,7 @@ def _tidy(checkpoints):
     try:
         yield
     finally:
-        (checkpoints / SLICES).unlink(missing_ok=True)
+        (checkpoints / f"{rank()}-{SLICES}").unlink(missing_ok=True)
         if not _has_begun(checkpoints):
             (checkpoints / SETTINGS).unlink(missing_ok=True)
 

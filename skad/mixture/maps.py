@@ -19,7 +19,7 @@ def foreground_pixels(maps, foreground):
     return maps.permute(0, 2, 3, 1)[foreground[:, 0]]
 
 
-def stream_mixture(batches, n_components, n_features):
+def stream_mixture(batches, n_components, n_features, *, merge=None):
     """The mixture of all pixels of all batches in one pass (A, 2.2.3).
 
     Parameters
@@ -27,6 +27,8 @@ def stream_mixture(batches, n_components, n_features):
     batches : iterable of pairs of Tensors
         Features (n_pixels, n_features) and responsibilities (n_pixels, n_components).
     n_components, n_features : int
+    merge : callable, default=None
+        ``merge(statistics)`` -> :class:`SufficientStatistics` of the batches of all processes.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def stream_mixture(batches, n_components, n_features):
     statistics = SufficientStatistics(n_components, n_features)
     for features, responsibilities in batches:
         statistics.update(features, responsibilities)
-    return statistics.parameters()
+    return (statistics if merge is None else merge(statistics)).parameters()
 
 
 def energy_map(maps, foreground, weights, means, covariances):

@@ -7,7 +7,6 @@ from torch import nn
 
 from skad.nn.divergence import draw_normal, kl_to_standard_normal
 from skad.nn.residual_blocks import SLOPE
-from skad.nn.restoration import total_variation
 from skad.nn.vae import LOG_VARIANCES, VAE, Encoder
 
 
@@ -197,17 +196,16 @@ def gmvae_losses(network, images, foreground, *, free_bits):
     return {"loss": sum(terms.values()), **terms}
 
 
-def map_objective(network, restored, observed, foreground, *, tv_weight, free_bits):
-    """-ELBO(restored) + tv_weight TV(restored - observed) of every image, shape (n,) (You et al. 2019).
+def minus_elbo(network, images, foreground, *, free_bits):
+    """Minus the evidence lower bound of every image, shape (n,), expectations at the posteriors' means.
 
     Parameters
     ----------
     network : GMVAE
         In evaluation mode.
-    restored, observed : Tensors of shape (n, n_contrasts, height, width)
+    images : Tensor of shape (n, n_contrasts, height, width)
         In [-1, 1].
     foreground : bool Tensor of shape (n, 1, height, width)
-    tv_weight, free_bits : float
+    free_bits : float
     """
-    terms = elbo_terms(network, restored, foreground, free_bits=free_bits, sample=False)
-    return sum(terms.values()) + tv_weight * total_variation(restored - observed, foreground)
+    return sum(elbo_terms(network, images, foreground, free_bits=free_bits, sample=False).values())

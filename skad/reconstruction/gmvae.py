@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skad.augmentation import Augmentation
-from skad.nn.gmvae import GMVAE, gmvae_losses, map_objective
+from skad.nn.gmvae import GMVAE, gmvae_losses, minus_elbo
 from skad.nn.latent_search import frozen
 from skad.nn.restoration import restore
 from skad.reconstruction.autoencoder import COUNT, RATE, WEIGHT, AutoencoderReconstructor, two_at_least
@@ -216,11 +216,11 @@ class GMVAEReconstructor(AutoencoderReconstructor):
     def _ascend(self, images, foreground):
         with frozen(self.module_) as module:
             observed = module.scale(images)
-            weights = {"tv_weight": self.tv_weight, "free_bits": self.free_bits}
             return restore(
-                lambda restored: map_objective(module, restored, observed, foreground, **weights),
+                lambda restored: minus_elbo(module, restored, foreground, free_bits=self.free_bits),
                 observed,
                 foreground,
                 n_steps=self.n_restoration_steps,
                 lr=self.restoration_lr,
+                tv_weight=self.tv_weight,
             )

@@ -19,7 +19,16 @@ from skad.mixture import (
 )
 from skad.nn.background import foreground_mean
 from skad.nn.dagmm import DAGMMNetwork
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module, visit_slices
+from skad.training import (
+    TRAINING_CONSTRAINTS,
+    Training,
+    map_slices,
+    merged,
+    own_share,
+    seeded,
+    start_module,
+    visit_slices,
+)
 from skad.utils.typing import Array
 
 
@@ -244,9 +253,9 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
             features = foreground_pixels(self.module_(images)[0], foreground)
             return features, self.module_.responsibilities(features)
 
-        batches = (batch for _, batch in visit_slices(self, assign, X))
+        batches = (batch for _, batch in visit_slices(self, assign, own_share(X)))
         weights, means, covariances = stream_mixture(
-            batches, self.n_components, self.module_.n_density_features
+            batches, self.n_components, self.module_.n_density_features, merge=merged
         )
         return weights.numpy(), means.numpy(), add_to_variances(covariances, self.reg_covar).numpy()
 

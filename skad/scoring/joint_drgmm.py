@@ -26,6 +26,8 @@ from skad.training import (
     TRAINING_CONSTRAINTS,
     Training,
     map_slices,
+    merged,
+    own_share,
     resolve_device,
     seeded,
     start_module,
@@ -306,9 +308,9 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
             features = foreground_pixels(self.module_(images, foreground)[0].float(), foreground)
             return features, responsibilities(features)
 
-        batches = (batch for _, batch in visit_slices(self, assign, X))
+        batches = (batch for _, batch in visit_slices(self, assign, own_share(X)))
         weights, means, covariances = stream_mixture(
-            batches, self.n_components, self.module_.n_density_features
+            batches, self.n_components, self.module_.n_density_features, merge=merged
         )
         return weights, means, self._regular(covariances)
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from skad.training.device import autocast, resolve_device, resolve_precision
     from skad.training.inference import map_slices, visit_slices
     from skad.training.loop import DivergenceError
+    from skad.training.parallel import is_main_process, merged, own_share
     from skad.training.randomness import seeded
     from skad.training.run import Run
     from skad.training.training import TRAINING_CONSTRAINTS, Training
@@ -25,7 +26,10 @@ __all__ = [
     "Training",
     "autocast",
     "checkpoint_in",
+    "is_main_process",
     "map_slices",
+    "merged",
+    "own_share",
     "resolve_device",
     "resolve_precision",
     "seeded",

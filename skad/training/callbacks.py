@@ -16,6 +16,9 @@ class EpochBounds(Callback):
     def on_epoch_begin(self, net, **kwargs):
         net.start_epoch()
 
+    def on_batch_end(self, net, **kwargs):
+        net.end_batch()
+
     def on_epoch_end(self, net, **kwargs):
         net.end_epoch()
 

@@ -1,6 +1,7 @@
 """Where a network runs and in which precision."""
 
 import contextlib
+import os
 
 import torch
 
@@ -14,7 +15,7 @@ def resolve_device(device: str = "auto") -> torch.device:
         The device is unknown or not on this machine.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     try:
         resolved = torch.device(device)
     except RuntimeError as error:
@@ -25,6 +26,13 @@ def resolve_device(device: str = "auto") -> torch.device:
             'use "auto".'
         )
     return resolved
+
+
+def _own_gpu():
+    """The current GPU; of processes that train together, each takes one."""
+    if "LOCAL_RANK" not in os.environ:
+        return torch.device("cuda")
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:

@@ -8,10 +8,20 @@ import time
 
 import torch
 from skorch import NeuralNet
-from torch.utils.data import default_collate
+from torch.utils.data import DataLoader, default_collate
 
 from skad.nn.background import fill_background, split_background
 from skad.training.callbacks import EpochBounds, has_stopped, restore_states, states_of
+from skad.training.parallel import (
+    SharedBatches,
+    average_buffers,
+    average_gradients,
+    draw_apart,
+    is_main_process,
+    n_processes,
+    share_weights,
+    weighted_mean,
+)
 
 _log = logging.getLogger("skad.training")
 
@@ -56,7 +66,7 @@ def run_epochs(training, run, slices, *, step, background, checkpoint, bar):
     )
     net.settings, net.progress, net.step, net.bar, net.checkpoint = training, run, step, bar, checkpoint
     net.background = torch.as_tensor(background, dtype=torch.float32, device=run.device)
-    net.sums, net.count = {}, 0
+    net.sums, net.count, net.n_slices = {}, 0, 0
     if not net.run(slices):
         raise MemoryError(_what_fits(net, slices, training.batch_size))
 
@@ -66,8 +76,15 @@ class _Net(NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         self.progress.optimizers = self.settings.make_optimizers(self.module_)
+        for optimizer in self.progress.optimizers.values():
+            average_gradients(optimizer, lambda: self.n_slices)
         self.optimizer_ = next(iter(self.progress.optimizers.values()))
         return self
+
+    def get_iterator(self, dataset, training=False):
+        if n_processes() == 1:
+            return super().get_iterator(dataset, training=training)
+        return DataLoader(dataset, batch_sampler=SharedBatches(len(dataset), self.batch_size))
 
     def train_step(self, batch, **fit_params):
         self._set_training(True)
@@ -76,21 +93,22 @@ class _Net(NeuralNet):
         if self.settings.augmentation is not None:
             images, foreground, *labels = self.settings.augmentation(images, foreground, *labels)
             images = fill_background(images, foreground, self.background)
+        self.n_slices = len(images)
         losses = self.step(self.progress, images, foreground, *labels)
         self.progress.n_steps += 1
-        self._record(losses, len(images))
-        return {"loss": losses.get("loss", next(iter(losses.values()))).detach(), "y_pred": None}
+        losses, self.n_slices = weighted_mean(losses, self.n_slices)
+        self._record(losses)
+        return {"loss": torch.tensor(losses.get("loss", next(iter(losses.values())))), "y_pred": None}
 
-    def _record(self, losses, n_slices):
-        self.count += n_slices
+    def _record(self, losses):
+        self.count += self.n_slices
         for name, value in losses.items():
-            value = float(value.detach())
             if not math.isfinite(value):
                 raise DivergenceError(
                     f"The {name} became {value} in epoch {self.progress.epoch + 1}; "
                     "a lower learning rate may help."
                 )
-            self.sums[name] = self.sums.get(name, 0.0) + value * n_slices
+            self.sums[name] = self.sums.get(name, 0.0) + value * self.n_slices
 
     def run(self, slices):
         """Train to the last epoch; False when the device runs out of memory.
@@ -99,6 +117,8 @@ class _Net(NeuralNet):
         """
         try:
             self.initialize()
+            share_weights(self.module_)
+            draw_apart()
             self._train(slices, None if self.checkpoint is None else self.checkpoint.load())
         except torch.OutOfMemoryError:
             return False
@@ -135,23 +155,29 @@ class _Net(NeuralNet):
         if self.settings.on_epoch_start is not None:
             self.settings.on_epoch_start(self.progress)
 
+    def end_batch(self):
+        """skorch means the loss over slices: those of all processes."""
+        self.history.record_batch("train_batch_size", self.n_slices)
+
     def end_epoch(self):
+        average_buffers(self.module_)
         for name, total in self.sums.items():
             self.progress.curves.setdefault(name, []).append(total / self.count)
         self.sums, self.count = {}, 0
         loss = self.history[-1, "train_loss"]
         self.bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
         self.bar.update()
-        _log.info(
-            "%s: epoch %d of %d, loss %.4g, %s left",
-            *(self.settings.name, self.progress.epoch, self.max_epochs, loss, self.clock.time_left()),
-        )
+        if is_main_process():
+            _log.info(
+                "%s: epoch %d of %d, loss %.4g, %s left",
+                *(self.settings.name, self.progress.epoch, self.max_epochs, loss, self.clock.time_left()),
+            )
         if self.settings.on_epoch_end is not None:
             self.settings.on_epoch_end(self.progress)
         self._save()
 
     def _save(self, *, stopped=False):
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and is_main_process():
             run = self.progress
             self.checkpoint.save(
                 {
@@ -179,6 +205,7 @@ class _Net(NeuralNet):
         cpu, *cuda = state["generators"]
         torch.set_rng_state(cpu)
         torch.cuda.set_rng_state_all(cuda[: torch.cuda.device_count()])
+        draw_apart()
 
 
 class _Clock:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from skad.training.parallel import agreed
 from skad.utils.typing import RandomState
 
 
@@ -17,7 +18,8 @@ def seeded(random_state: RandomState) -> Iterator[np.random.Generator]:
     Parameters
     ----------
     random_state : int, RandomState or None
-        None draws a fresh seed from the operating system (never from numpy's global generator).
+        None draws a fresh seed from the operating system (never from numpy's global generator); processes
+        that train together draw one.
 
     Yields
     ------
@@ -32,7 +34,7 @@ def seeded(random_state: RandomState) -> Iterator[np.random.Generator]:
 
 def _seed_of(random_state):
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
+        return agreed(int(np.random.SeedSequence().generate_state(1)[0]))
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from skad.training.checkpoint import next_checkpoint
 from skad.training.device import resolve_device, resolve_precision
 from skad.training.loop import run_epochs
+from skad.training.parallel import is_main_process
 from skad.training.run import Run
 from skad.training.slices import Slices
 from skad.utils.typing import Array
@@ -47,7 +48,7 @@ class Training:
     max_epochs : int
         Passes over the slices.
     batch_size : int, default=16
-        Slices per step (of each process, if several train together).
+        Slices per step; of each process, where several train together.
     lr : float, default=1e-3
         Learning rate of Adam, the optimizer where `optimizers` is None.
     optimizers : callable, default=None
@@ -82,6 +83,11 @@ class Training:
     -----
     Each finished epoch is reported at level INFO of the logger "skad.training", with its loss and the time
     left.
+
+    Several processes started by ``torchrun`` or ``accelerate launch`` train one network together: each takes
+    its part of every batch, and every step follows the mean gradient, weighted by the numbers of slices.
+    Batch norm uses the statistics of each process's part; the first process alone writes checkpoints, the
+    progress bar and the log.
 
     Examples
     --------
@@ -202,8 +208,9 @@ class Training:
         slices = Slices(X, y)
         checkpoint = next_checkpoint(self.name, self._fingerprinted(), X, *([] if y is None else [y]))
         step = step or _minimize(loss)
+        hidden = not (self.verbose and is_main_process())
         try:
-            with tqdm(total=self.max_epochs, desc=self.name, unit="epoch", disable=not self.verbose) as bar:
+            with tqdm(total=self.max_epochs, desc=self.name, unit="epoch", disable=hidden) as bar:
                 run_epochs(
                     self, run, slices, step=step, background=background, checkpoint=checkpoint, bar=bar
                 )

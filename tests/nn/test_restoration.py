@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import lsq_linear
 
-from skad.nn.restoration import restore, total_variation
+from skad.nn.restoration import restore, shrink_variation, total_variation
 
 
 def squares(target):
@@ -76,3 +77,50 @@ def test_nothing_of_the_graph_is_left(batch):
     with torch.no_grad():
         restored, curve = restore(squares(0.5), images, foreground, n_steps=2, lr=0.1)
     assert not restored.requires_grad and not curve.requires_grad and not images.requires_grad
+
+
+def differences_as_a_matrix(foreground):
+    """One row per pair of neighbors that are both in the foreground (height, width)."""
+    height, width = foreground.shape
+    number, rows = np.arange(height * width).reshape(height, width), []
+    for i, j in itertools.product(range(height), range(width)):
+        for k, m in ((i + 1, j), (i, j + 1)):
+            if k < height and m < width and foreground[i, j] and foreground[k, m]:
+                row = np.zeros(height * width)
+                row[number[i, j]], row[number[k, m]] = -1, 1
+                rows.append(row)
+    return np.array(rows)
+
+
+def test_the_proximal_operator_solves_the_dual_problem_as_scipy_does(batch):
+    images, foreground = batch
+    found, _ = shrink_variation(images, foreground, 0.4, n_steps=500)
+    for n, c in np.ndindex(3, 2):
+        matrix, values = differences_as_a_matrix(foreground[n, 0].numpy()), images[n, c].numpy().ravel()
+        dual = lsq_linear(matrix.T, values, bounds=(-0.4, 0.4), tol=1e-12).x
+        np.testing.assert_allclose(found[n, c].ravel(), values - matrix.T @ dual, atol=1e-4)
+
+
+def test_a_dual_of_before_saves_steps(batch):
+    images, foreground = batch
+    expected, dual = shrink_variation(images, foreground, 0.4, n_steps=500)
+    again, _ = shrink_variation(images, foreground, 0.4, dual=dual, n_steps=1)
+    torch.testing.assert_close(again, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_restoration_reaches_the_minimum_known_on_paper():
+    """A parabola at 1 in two of three pixels: each wants to rise by 1, the variation costs one border."""
+    images, everywhere = torch.zeros(1, 1, 1, 3), torch.ones(1, 1, 1, 3, dtype=torch.bool)
+    target = torch.tensor([[[[1.0, 1.0, 0.0]]]])
+    restored, curve = restore(squares(target), images, everywhere, n_steps=400, lr=0.02, tv_weight=0.5)
+    # minimize 2 (u - 1)^2 + v^2 + 0.5 (u - v): u = 1 - 0.125, v = 0.25
+    torch.testing.assert_close(restored.flatten(), torch.tensor([0.875, 0.875, 0.25]), atol=1e-3, rtol=0)
+    assert (curve.diff(dim=0) <= 0).all()
+
+
+def test_what_is_worth_less_than_its_border_moves_with_the_whole_image_only():
+    images, everywhere = torch.zeros(1, 1, 5, 5), torch.ones(1, 1, 5, 5, dtype=torch.bool)
+    target = torch.zeros(1, 1, 5, 5)
+    target[..., 2, 2] = 1.0  # slope 2 against four borders of 0.6
+    restored, _ = restore(squares(target), images, everywhere, n_steps=400, lr=0.02, tv_weight=0.6)
+    torch.testing.assert_close(restored, torch.full_like(images, 1 / 25), atol=1e-4, rtol=0)

@@ -70,6 +70,17 @@ def test_restoration_takes_a_lesion_away_and_leaves_the_rest(learnt, lesion):
     assert inside > 5 * np.nanmean(outside)
 
 
+def test_the_restored_image_varies_less_than_the_observed_one(learnt, lesion):
+    restored = learnt.reconstruct(lesion)
+    low, high = learnt.value_range_.T[:, :, None, None]
+    for i in range(3):
+        before, after = (
+            sum(np.nansum(np.abs(np.diff(image, axis=axis))) for axis in (1, 2))
+            for image in (np.clip(lesion[i], low, high), restored[i])
+        )
+        assert after < before
+
+
 def test_no_steps_give_back_the_image_clipped_to_the_range(learnt, lesion):
     low, high = learnt.value_range_.T[:, :, None, None]
     actual = reconstructed(learnt, lesion, n_restoration_steps=0)

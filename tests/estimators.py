@@ -17,6 +17,7 @@ from skad.scoring import (
     JointDRGMM,
     SklearnScorer,
 )
+from skad.scoring.atlas import AtlasScorer
 from skad.scoring.gaussian_mixture import MixtureScorer
 from skad.scoring.intensity import IntensityScorer
 from skad.scoring.patch_embedding import PatchEmbeddingScorer
@@ -45,6 +46,7 @@ ESTIMATORS = [
     DeepSVDDScorer(objective="soft-boundary", n_features=3, width=4, depth=2, max_epochs=1),
     SklearnScorer(GaussianMixture()),
     IntensityScorer(),
+    AtlasScorer(),
     PatchEmbeddingScorer(channels=(2, 4), n_hidden=8, n_outputs=4, patch_size=12, n_patches=4, max_epochs=1),
     ResidualScorer(),
     SyntheticAnomalyScorer(width=2, depth=2, max_epochs=1),

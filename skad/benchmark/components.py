@@ -5,6 +5,7 @@ import inspect
 
 from sklearn.frozen import FrozenEstimator
 
+import skad.anatomy
 import skad.reconstruction
 import skad.scoring
 import skad.synthetic
@@ -15,6 +16,7 @@ ESTIMATORS = {
     name: getattr(module, name) for module in (skad.reconstruction, skad.scoring) for name in module.__all__
 }
 PARTS = {
+    "AnatomySegmenter": skad.anatomy.AnatomySegmenter,
     **{part.__name__: part for part in (Augmentation, Geometry, Intensity)},
     **{name: getattr(skad.synthetic, name) for name in skad.synthetic.__all__ if name[0].isupper()},
 }

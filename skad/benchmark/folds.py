@@ -18,15 +18,17 @@ def check_folds(name, folds):
         As of :func:`split_volumes`.
     """
     what = f"key in the folds of {name!r},"
-    check_keys(folds, (*FOLDS, "column") if "column" in folds else (*FOLDS, "seed"), what)
+    check_keys(folds, (*FOLDS, "column", "held_out") if "column" in folds else (*FOLDS, "seed"), what)
     kind, hint = (str, "the column's value") if "column" in folds else (int, "a number of patients")
     for fold in ("train", "test"):
         if fold not in folds:
             raise ValueError(f"The folds of {name!r} should have {fold} = {hint}.")
     for key, value in folds.items():
-        expected = str if key == "column" else int if key == "seed" else kind
+        expected = {"column": str, "seed": int, "held_out": int}.get(key, kind)
         if not isinstance(value, expected) or (expected is int and value < 0):
             raise ValueError(f"{key} in the folds of {name!r} should be {hint}, got {value!r}.")
+    if "held_out" in folds and "validation" in folds:
+        raise ValueError(f"The folds of {name!r} should have either validation or held_out.")
     return folds
 
 
@@ -37,9 +39,10 @@ def split_volumes(volumes, folds):
     ----------
     volumes : list of Volume
     folds : dict
-        Either ``column`` of participants.tsv and its values for "train", "test" and perhaps "validation"; or
-        numbers of patients for these, drawn at random with ``seed`` (default 0). Without "validation" the
-        training patients' slices with a lesion take its place (A, 2.4), which nothing is trained on.
+        Either ``column`` of participants.tsv and its values for "train", "test" and perhaps "validation", or
+        ``held_out`` training patients (the last ones) for that; or numbers of patients for these, drawn at
+        random with ``seed`` (default 0). Without "validation" the training patients' slices with a lesion
+        take its place (A, 2.4), which nothing is trained on.
 
     Returns
     -------
@@ -55,12 +58,14 @@ def split_volumes(volumes, folds):
     if "column" in folds:
         column = {volume.subject: str(volume.info.get(folds["column"])) for volume in volumes}
         chosen = {fold: [p for p in patients if column[p] == value] for fold, value in asked.items()}
+        if n := folds.get("held_out", 0):
+            chosen["validation"], chosen["train"] = chosen["train"][-n:], chosen["train"][:-n]
     else:
         chosen = _drawn(patients, asked, folds.get("seed", 0))
     for fold, members in chosen.items():
         if not members:
             raise ValueError(
-                f"The fold {fold} ({folds.get('column', 'count')} = {asked[fold]!r}) has no patient."
+                f"The fold {fold} ({folds.get('column', 'count')} = {asked.get(fold)!r}) has no patient."
             )
     return {fold: [v for v in volumes if v.subject in set(members)] for fold, members in chosen.items()}
 

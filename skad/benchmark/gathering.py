@@ -1,38 +1,82 @@
 """The rows of all finished runs of a study, in one CSV per table."""
 
-from skad.benchmark.layout import Step, cost_of, is_done
-from skad.benchmark.results import COSTS, TABLES, read_rows, write_rows
+from dataclasses import dataclass
+from pathlib import Path
+
+from skad.benchmark.layout import Layout, Step, cost_of, is_done
+from skad.benchmark.results import COSTS, OPTIONAL, TABLES, read_rows, write_rows
 from skad.benchmark.slices import CohortSlices
 
 
-def gather(layout, steps, errors):
-    """Write the CSV files of a study.
+@dataclass(frozen=True)
+class Gathered:
+    """What a cohort's runs left.
 
-    Parameters
+    Attributes
     ----------
     layout : Layout
+        Of the study with the chosen configurations.
     steps : list of Step
         All runs of methods in the study's order; what is not finished is left out.
     errors : dict of Step to Exception
         Why runs failed.
+    tried : list of dict
+        Rows of the configurations.
     """
-    tables = {name: [] for name in (*TABLES, COSTS)}
-    for step in steps:
-        run, folder = _run(step), layout.folder(step)
-        if step in errors:
-            why = " ".join(str(errors[step]).split())
-            tables["runs"].append(run | {"status": f"failed: {why}"})
-        if not is_done(folder):
-            continue
-        cost = cost_of(folder)
-        tables["runs"].append(run | {"status": status(layout, step)})
-        for name in TABLES:
-            if (folder / f"{name}.csv").exists():
-                tables[name] += [run | row for row in read_rows(folder / f"{name}.csv")]
-        if "stopped" not in cost:
-            tables[COSTS].append(run | _total_cost(layout, step))
+
+    layout: Layout
+    steps: list
+    errors: dict
+    tried: list
+
+
+def gather(out, cohorts):
+    """Write the CSV files of a study into a folder; of cohorts, each a `Gathered`.
+
+    A table that only some studies have is written where there is a row of it.
+    """
+    tables = {name: [] for name in (*TABLES, COSTS, *OPTIONAL)}
+    for cohort in cohorts:
+        for step in cohort.steps:
+            _add_run(tables, cohort, step)
+        _add_references(tables, cohort)
+        tables["tuning"] += cohort.tried
     for name, rows in tables.items():
-        write_rows(rows, layout.out / f"{name}.csv")
+        path = Path(out) / f"{name}.csv"
+        if rows or name not in OPTIONAL:
+            write_rows(rows, path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _add_run(tables, cohort, step):
+    run, folder = _run(step), cohort.layout.folder(step)
+    if step in cohort.errors:
+        why = " ".join(str(cohort.errors[step]).split())
+        tables["runs"].append(run | {"status": f"failed: {why}"})
+    if not is_done(folder):
+        return
+    cost = cost_of(folder)
+    tables["runs"].append(run | {"status": status(cohort.layout, step)})
+    for name in (*TABLES, *OPTIONAL):
+        if name != "fidelity" and (folder / f"{name}.csv").exists():
+            tables[name] += [run | row for row in read_rows(folder / f"{name}.csv")]
+    if "stopped" not in cost:
+        tables[COSTS].append(run | _total_cost(cohort.layout, step))
+
+
+def _add_references(tables, cohort):
+    """Fidelity and losses of the references, which are in the table by their names."""
+    references = {
+        needed: None
+        for step in cohort.steps
+        for needed in cohort.layout.needed(step).values()
+        if not needed.is_method
+    }
+    for step in references:
+        folder = cohort.layout.folder(step)
+        if is_done(folder) and (folder / "fidelity.csv").exists():
+            tables["fidelity"] += [_run(step) | row for row in read_rows(folder / "fidelity.csv")]
 
 
 def status(layout, step):

@@ -48,6 +48,11 @@ class Layout:
         """The folder of a cohort's slices."""
         return self.out / "work" / f"cohort-{_slug(cohort)}-{self._cohort_digest(cohort)}"
 
+    def segmenter_folder(self, cohort):
+        """The folder of the network that judges the references of a cohort."""
+        digest = _digest(self._cohort_digest(cohort), self.study.fidelity["segmenter"])
+        return self.out / "work" / f"segmenter-{_slug(cohort)}-{digest}"
+
     def folder(self, step):
         """The folder of a step."""
         kind = "method" if step.is_method else "reference"
@@ -55,14 +60,17 @@ class Layout:
 
     def _cohort_digest(self, cohort):
         cohorts = [dataclasses.asdict(self.study.cohorts[n]) for n in (cohort, *self.study.tests_of(cohort))]
-        return _digest(__version__, cohorts, self.study.preprocessing, str(self.study.data))
+        study = self.study
+        fidelity = study.fidelity and (str(study.fidelity["anatomy"]), study.fidelity["n_tissues"])
+        how = (study.preprocessing, dataclasses.asdict(study.protocol), fidelity)
+        return _digest(__version__, cohorts, how, str(study.data))
 
     def _digest(self, step):
         component = self.component(step)
         needed = [self._digest(each) for each in self.needed(step).values()]
         settings = (component.table, component.reference, step.seed, self.study.threads)
-        size_step = self.study.lesion_size_step if step.is_method else None
-        return _digest(self._cohort_digest(step.cohort), settings, needed, size_step)
+        judging = dataclasses.asdict(self.study.judging) if step.is_method else self.study.fidelity
+        return _digest(self._cohort_digest(step.cohort), settings, needed, judging)
 
 
 def is_done(folder):

@@ -6,6 +6,8 @@ from skad.utils.files import written_whole
 
 TABLES = ("scans", "pooled", "lesion_sizes", "lesion_volumes", "froc", "curves", "runs")
 """What two studies with the same seeds share to the last digit."""
+OPTIONAL = ("classwise", "roc", "planted", "fidelity", "tuning")
+"""Tables of the studies that ask for them."""
 COSTS = "costs"
 RUN = ("cohort", "method", "seed")
 
@@ -59,10 +61,23 @@ def read_rows(path):
 
 def read_results(folder):
     """All tables of a study's folder, by name."""
-    return {name: read_rows(folder / f"{name}.csv") for name in (*TABLES, COSTS)}
+    paths = {name: folder / f"{name}.csv" for name in (*TABLES, COSTS, *OPTIONAL)}
+    return {name: read_rows(path) if path.exists() else [] for name, path in paths.items()}
 
 
-_TEXT = {"cohort", "method", "fold", "subject", "session", "label", "step", "loss", "status"}
+_TEXT = {
+    "cohort",
+    "method",
+    "fold",
+    "subject",
+    "session",
+    "label",
+    "step",
+    "loss",
+    "status",
+    "family",
+    "settings",
+}
 
 
 def _value(key, text):

@@ -1,16 +1,21 @@
 """Run a study: cohorts x methods x seeds, each training in its own process; what is finished is kept."""
 
+import time
+
 from joblib import Parallel, delayed
 
-from skad.benchmark.gathering import gather
+from skad.benchmark.fidelity import write_segmenter
+from skad.benchmark.gathering import Gathered, gather
 from skad.benchmark.layout import Layout, Step, cost_of, is_done, mark_done
 from skad.benchmark.process import in_own_process
-from skad.benchmark.slices import write_cohort
+from skad.benchmark.slices import CohortSlices, write_cohort
 from skad.benchmark.stages import fit_reference, score_method
+from skad.benchmark.tuning import choose, trial_steps
 from skad.mixture import SingularCovarianceError
 from skad.training import DivergenceError
 from skad.utils.names import check_name
 
+_PATIENCE = 60  # seconds between two tables of what is finished: a run that is cut off leaves them
 _ENDS = (SingularCovarianceError, DivergenceError)  # a training's own end, the same in every repetition
 
 
@@ -39,42 +44,76 @@ def run_study(study, out, *, jobs=1, only=None, tell=print):
     ValueError
         An unknown method, or a cohort that cannot be made.
     """
-    layout = Layout(study, out)
     methods = [check_name(name, study.methods, "method") for name in only or study.methods]
-    cohorts = [name for name, cohort in study.cohorts.items() if cohort.trained_on is None]
-    for cohort in cohorts:
+    gathered, errors = [], {}
+    for cohort in study.trained:
+        layout, tried, failed = Layout(study, out), [], {}
         _prepare(layout, cohort, tell)
-    runs = [Step(c, n, s, True) for c in cohorts for n in study.methods for s in study.methods[n].seeds]
-    chosen = [step for step in runs if step.name in methods]
-    errors = {}
-    for wave in _waves(layout, chosen):
-        errors |= _run_all(layout, wave, jobs, tell)
-    gather(layout, runs, errors)
+        if study.candidates:
+            chosen, tried, failed = _tune(layout, cohort, methods, jobs, tell)
+            layout = Layout(study.with_chosen(chosen), out)
+        steps = [Step(cohort, n, s, True) for n, m in layout.study.methods.items() for s in m.seeds]
+        gathered.append(Gathered(layout, steps, failed, tried))
+        wanted = [step for step in steps if step.name in methods]
+        failed |= _run_waves(layout, wanted, jobs, tell, _now_and_then(gather, out, gathered))
+        errors |= failed
+    gather(out, gathered)
     return {str(step): error for step, error in errors.items()}
 
 
-def _waves(layout, runs):
-    """Steps in groups, of which each needs only those before it."""
+def _now_and_then(function, *arguments):
+    """Call a function, but not sooner than a minute after the last time."""
+    last = time.monotonic()
+
+    def call():
+        nonlocal last
+        if time.monotonic() - last > _PATIENCE:
+            function(*arguments)
+            last = time.monotonic()
+
+    return call
+
+
+def _tune(layout, cohort, methods, jobs, tell):
+    """The chosen candidate of every method, the rows of all that were tried, and errors by step."""
+    study = layout.study
+    trying = Layout(study.trials(), layout.out)
+    trials = trial_steps(study, [name for name in study.candidates if name in methods], cohort)
+    errors = _run_waves(trying, [step for step, *_ in trials], jobs, tell)
+    return *choose(trying, trials), errors
+
+
+def _run_waves(layout, runs, jobs, tell, after_step=lambda: None):
+    """Run steps and what they need; the errors of those that failed."""
     steps, todo = dict.fromkeys(runs), list(runs)
     while todo:
         needed = layout.needed(todo.pop()).values()
         steps |= dict.fromkeys(needed)
         todo += needed
+    errors = {}
     for names in layout.study.waves():
-        yield sorted((step for step in steps if step.name in names), key=str)
+        wave = sorted((step for step in steps if step.name in names), key=str)
+        errors |= _run_all(layout, wave, jobs, tell, after_step)
+    return errors
 
 
 def _prepare(layout, cohort, tell):
-    """Write the slices of a cohort, if that is not done."""
-    folder = layout.cohort_folder(cohort)
+    """Write the slices of a cohort, and the network that judges its references, if that is not done."""
+    folder, threads = layout.cohort_folder(cohort), layout.study.threads
     if not is_done(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        in_own_process(write_cohort, layout.study, cohort, folder, threads=layout.study.threads)
+        in_own_process(write_cohort, layout.study, cohort, folder, threads=threads)
         mark_done(folder, {})
         tell(f"{cohort}: slices prepared")
+    if layout.study.fidelity is not None and not is_done(judge := layout.segmenter_folder(cohort)):
+        judge.mkdir(parents=True, exist_ok=True)
+        table = layout.study.fidelity["segmenter"]
+        in_own_process(write_segmenter, table, CohortSlices(folder), judge, threads=threads)
+        mark_done(judge, {})
+        tell(f"{cohort}: segmentation network trained")
 
 
-def _run_all(layout, steps, jobs, tell):
+def _run_all(layout, steps, jobs, tell, after_step):
     """Run steps that do not need each other; the errors of those that failed, by step."""
     todo = [step for step in steps if not is_done(layout.folder(step))]
     errors = {}
@@ -85,6 +124,7 @@ def _run_all(layout, steps, jobs, tell):
         if isinstance(outcome, Exception):
             errors[step] = outcome
         tell(f"{step}: {_in_words(outcome)}")
+        after_step()
     return errors
 
 
@@ -106,18 +146,16 @@ def _work(layout, step):
             raise ValueError(f"{name!r}, which it needs, failed.")
         if "stopped" in (cost := cost_of(path)):
             return {"stopped": f"{name}, which it needs, {cost['stopped']}"}
-    folder = layout.folder(step)
+    folder, study = layout.folder(step), layout.study
     folder.mkdir(parents=True, exist_ok=True)
     arguments = (layout.component(step), step.seed, layout.cohort_folder(step.cohort), needed, folder)
-    threads = layout.study.threads
+    if step.is_method:
+        function, more = score_method, (study.judging, study.is_needed(step.name))
+    else:
+        segmenter = None if study.fidelity is None else layout.segmenter_folder(step.cohort)
+        function, more = fit_reference, (segmenter,)
     try:
-        if step.is_method:
-            size_step = layout.study.lesion_size_step
-            cost, gigabytes = in_own_process(
-                score_method, *arguments, size_step, layout.study.is_needed(step.name), threads=threads
-            )
-        else:
-            cost, gigabytes = in_own_process(fit_reference, *arguments, threads=threads)
+        cost, gigabytes = in_own_process(function, *arguments, *more, threads=study.threads)
     except _ENDS as error:
         return {"stopped": " ".join(str(error).split())}
     return cost | {"gigabytes": gigabytes}

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 
+from skad.benchmark.fidelity import anatomy_of
 from skad.benchmark.folds import split_volumes
-from skad.benchmark.study import LOADERS
+from skad.benchmark.loaders import load_volumes
+from skad.benchmark.protocol import central_slices, views_of
 from skad.preprocessing import VolumePreprocessor
 from skad.utils.files import written_whole
 
@@ -39,6 +41,10 @@ class CohortSlices:
         """Labels, memory map (n_slices, height, width)."""
         return np.load(self.folder / f"{fold}_labels.npy", mmap_mode="r")
 
+    def anatomy(self):
+        """Anatomy of the training slices, memory map (n_slices, height, width)."""
+        return np.load(self.folder / "train_anatomy.npy", mmap_mode="r")
+
     def patients(self, fold):
         """Patient of each slice."""
         return np.array(self._names[fold]["patients"])
@@ -58,6 +64,22 @@ class CohortSlices:
         sizes = np.array(self._names[fold]["voxel_sizes"])
         return {"groups": patients, "sessions": np.array(sessions), "voxel_size": sizes}
 
+    def normal(self):
+        """Slices without a lesion of patients that nothing was trained on, and the patient of each.
+
+        Those of the training patients where the validation fold has none.
+
+        Returns
+        -------
+        X : float32 ndarray of shape (n_slices, n_contrasts, height, width)
+        patients : ndarray of shape (n_slices,)
+        """
+        if "validation" in self.scored:
+            free = np.flatnonzero(~self.y("validation").any(axis=(1, 2)))
+            if free.size:
+                return self.X("validation")[free], self.patients("validation")[free]
+        return self.X("train"), self.patients("train")
+
 
 def write_cohort(study, name, folder):
     """Load a cohort and those its detectors are also judged on, and write their slices.
@@ -75,39 +97,62 @@ def write_cohort(study, name, folder):
         One sentence: a folder, a fold, labels that are missing, no slice without a lesion.
     """
     cohort = study.cohorts[name]
-    volumes = split_volumes(_load(study, cohort), cohort.folds)
+    volumes = split_volumes(load_volumes(cohort, study.data), cohort.folds)
     prepare = VolumePreprocessor(**study.preprocessing)
-    names = {}
-
-    def keep(fold, stack, rows):
-        _write_rows(folder / f"{fold}.npy", stack.X, rows)
-        if fold != "train":
-            _write_rows(folder / f"{fold}_labels.npy", stack.y, rows)
-        names[fold] = {
-            "patients": stack.groups[rows].tolist(),
-            "volumes": stack.volume_index[rows].tolist(),
-            "voxel_sizes": [_voxel_size(stack.placements[i]) for i in stack.volume_index[rows]],
-        }
-
+    writer = _Writer(folder, study.protocol)
     train = prepare.fit_transform(volumes["train"], out=folder / "all.npy")
+    taken = writer.taken(train)
     has_lesion = np.zeros(len(train), bool) if train.y is None else train.y.any(axis=(1, 2))
-    if has_lesion.all():
+    if has_lesion[taken].all():
         raise ValueError(f"The training fold of {name!r} has no slice without a lesion to learn from.")
-    keep("train", train, np.flatnonzero(~has_lesion))
-    if "validation" not in volumes and has_lesion.any():
-        keep("validation", train, np.flatnonzero(has_lesion))
-    others = {other: _load(study, study.cohorts[other]) for other in study.tests_of(name)}
+    writer.write("train", train, taken[~has_lesion[taken]])
+    if study.fidelity is not None:
+        anatomy = anatomy_of(study, cohort, volumes["train"], prepare, train)
+        write_rows_of(folder / "train_anatomy.npy", anatomy, taken[~has_lesion[taken]])
+    if "validation" not in volumes and has_lesion[taken].any():
+        writer.write("validation", train, taken[has_lesion[taken]])
+    others = {other: load_volumes(study.cohorts[other], study.data) for other in study.tests_of(name)}
     for fold in ("validation", "test", *others):
         if fold in volumes or fold in others:
             stack = prepare.transform((others | volumes)[fold], out=folder / "all.npy")
             if stack.y is None:
                 raise ValueError(f"Patients of {fold!r} (cohort {name!r}) have no labels to be judged with.")
-            keep(fold, stack, np.arange(len(stack)))
+            writer.write(fold, stack, writer.taken(stack))
     for path in folder.glob("all*.npy"):
         path.unlink()
     with written_whole(folder / "slices.json") as temporary:
-        temporary.write_text(json.dumps(names))
+        temporary.write_text(json.dumps(writer.names))
     return {}
+
+
+class _Writer:
+    """Writes folds into a folder, and remembers whose slices they are."""
+
+    def __init__(self, folder, protocol):
+        self.folder, self.protocol, self.names = folder, protocol, {}
+
+    def taken(self, stack):
+        """Rows of the slices that the protocol takes."""
+        n_slices = self.protocol.slices_per_patient
+        return np.arange(len(stack)) if n_slices is None else central_slices(stack, n_slices)
+
+    def write(self, fold, stack, rows):
+        """Write some rows of a stack, and their views, as a fold."""
+        images = write_rows_of(self.folder / f"{fold}.npy", stack.X, rows)
+        if fold != "train":
+            labels = write_rows_of(self.folder / f"{fold}_labels.npy", stack.y, rows)
+        n_views = self.protocol.views.get(fold, 1)
+        if n_views > 1:
+            X, y = views_of(images, labels, n_views, self.protocol.augmentation)
+            np.save(self.folder / f"{fold}.npy", X)
+            np.save(self.folder / f"{fold}_labels.npy", y)
+        volumes = stack.volume_index[rows]
+        self.names[fold] = {
+            "patients": stack.groups[rows].tolist() * n_views,
+            # a view is a scan of its own: its slices are no neighbors of the others'
+            "volumes": [int(v + len(stack.volumes) * view) for view in range(n_views) for v in volumes],
+            "voxel_sizes": [_voxel_size(stack.placements[i]) for i in volumes] * n_views,
+        }
 
 
 def _voxel_size(placement):
@@ -117,16 +162,10 @@ def _voxel_size(placement):
     return [float(mm) for mm in (spacing if pixel is None else (spacing[0], pixel, pixel))]
 
 
-def _load(study, cohort):
-    arguments = dict(cohort.arguments)
-    if "folder" in arguments:
-        arguments["folder"] = study.data / arguments["folder"]
-    return LOADERS[cohort.loader](**arguments)
-
-
-def _write_rows(path, array, rows):
-    """Some rows of an array as a .npy file, a block at a time."""
+def write_rows_of(path, array, rows):
+    """Write some rows of an array as a .npy file, a block at a time; returns it as a memory map."""
     file = np.lib.format.open_memmap(path, "w+", array.dtype, (len(rows), *array.shape[1:]))
     for start in range(0, len(rows), _BLOCK):
         file[start : start + _BLOCK] = array[rows[start : start + _BLOCK]]
     file.flush()
+    return file

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from skad.benchmark.components import fitted_in
+from skad.benchmark.fidelity import fidelity_rows
+from skad.benchmark.judging import judge, try_out
 from skad.benchmark.parameters import count_parameters
-from skad.benchmark.results import curve_rows, fold_rows, write_rows
+from skad.benchmark.results import curve_rows, write_rows
 from skad.benchmark.slices import CohortSlices
-from skad.evaluation import ScoreProbability, evaluate_slices, why_collapsed
-from skad.metrics import ScoreHistogram, UndefinedScoreError, foreground_best_dice_threshold
+from skad.evaluation import why_collapsed
 from skad.persistence import load, save
 from skad.reconstruction.collapse import CollapseWarning
 from skad.training import checkpoint_in
@@ -22,7 +23,7 @@ _LOOKED_AT = 64  # slices whose references tell whether there are any
 FITTED = "fitted.skad"
 
 
-def fit_reference(component, seed, cohort, needed, folder):
+def fit_reference(component, seed, cohort, needed, folder, segmenter=None):
     """Fit a reconstructor on normal slices; write it and the pairs of all folds.
 
     Parameters
@@ -35,6 +36,8 @@ def fit_reference(component, seed, cohort, needed, folder):
         Folders of the references and methods that it needs.
     folder : pathlib.Path
         For what it writes.
+    segmenter : pathlib.Path, default=None
+        Folder of the network that judges references; None does not judge them.
 
     Returns
     -------
@@ -43,48 +46,51 @@ def fit_reference(component, seed, cohort, needed, folder):
     """
     slices = CohortSlices(cohort)
     estimator, cost = _fit(component, seed, slices, needed, folder)
+    fidelity = []
     for fold in ("train", *slices.scored):
         start = time.perf_counter()
-        _write_pairs(estimator, _inputs(component, slices, needed, fold), folder / f"{fold}.npy")
+        pairs = _write_pairs(estimator, _inputs(component, slices, needed, fold), folder / f"{fold}.npy")
         cost["score_seconds"][fold] = time.perf_counter() - start
+        if segmenter is not None and fold != "train":
+            fidelity += fidelity_rows(segmenter, pairs, fold)
+    write_rows(fidelity, folder / "fidelity.csv")
     _keep(estimator, folder)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
 
 
-def score_method(component, seed, cohort, needed, folder, step, needed_later=False):
+def score_method(component, seed, cohort, needed, folder, judging, needed_later=False):
     """Fit a method on normal slices, score the other folds, and write the rows of its results.
 
     Parameters
     ----------
     component, seed, cohort, needed, folder
         As of :func:`fit_reference`.
-    step : int
-        Width of a range of lesion sizes, pixels.
+    judging : Judging
+        What is measured.
     needed_later : bool, default=False
         Whether other methods need the fitted one: then a detector that a skad file cannot hold is an error.
 
     Returns
     -------
     dict
-        As of :func:`fit_reference`.
+        As of :func:`fit_reference`; "score" of a configuration that was only tried.
     """
     slices = CohortSlices(cohort)
     estimator, cost = _fit(component, seed, slices, needed, folder)
-    tables, chosen = {}, {"threshold": float("nan"), "probability": None}
-    for fold in slices.scored:  # the validation fold comes first
+    reference = component.reference and load(needed[component.reference] / FITTED)
+
+    def maps_of(fold):
         start = time.perf_counter()
         anomaly = -estimator.score_samples(_inputs(component, slices, needed, fold))
         cost["score_seconds"][fold] = time.perf_counter() - start
-        y = np.asarray(slices.y(fold))
-        if fold == "validation":
-            chosen = _chosen(y, anomaly)
         cost["collapsed"] = cost["collapsed"] or why_collapsed(estimator, [anomaly])
-        found = evaluate_slices(y, anomaly, **slices.scans(fold), **chosen, size_step=step)
-        for name, rows in fold_rows(fold, found).items():
-            tables.setdefault(name, []).extend(rows)
-    for name, rows in tables.items():
-        write_rows(rows, folder / f"{name}.csv")
+        return anomaly
+
+    if judging.tuned_on is not None:
+        cost["score"] = try_out(judging, estimator, reference, slices, maps_of)
+    else:
+        judge(judging, estimator, reference, slices, maps_of, folder)
     try:
         _keep(estimator, folder)
     except ValueError:
@@ -92,16 +98,6 @@ def score_method(component, seed, cohort, needed, folder, step, needed_later=Fal
             raise
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return cost
-
-
-def _chosen(y, anomaly):
-    """What the validation fold is for: the threshold with the best Dice, and scores as probabilities."""
-    try:
-        threshold = foreground_best_dice_threshold(y, anomaly)
-        probability = ScoreProbability().fit(ScoreHistogram().update(y, anomaly))
-    except UndefinedScoreError:
-        return {"threshold": float("nan"), "probability": None}
-    return {"threshold": threshold, "probability": probability}
 
 
 def curves_of_checkpoints(folder):
@@ -164,3 +160,4 @@ def _write_pairs(estimator, X, path):
             pairs = np.lib.format.open_memmap(path, "w+", np.float32, (len(X), *block.shape[1:]))
         pairs[start : start + _BLOCK] = block
     pairs.flush()
+    return pairs

@@ -1,41 +1,9 @@
-"""A study: which methods, on which cohorts, with which seeds and budget. Read from a TOML file."""
+"""A study: which methods, on which cohorts, with which seeds and budget."""
 
-import inspect
-import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from skad.benchmark.components import ESTIMATORS, build, complete, fitted_in, is_random
-from skad.benchmark.folds import FOLDS, check_folds
-from skad.datasets import load, load_bids, load_brats, load_folder, load_isles, make_phantom
-from skad.preprocessing import VolumePreprocessor
-from skad.utils.names import check_keys, check_name
-
-LOADERS = {
-    "phantom": make_phantom,
-    "bids": load_bids,
-    "brats": load_brats,
-    "isles": load_isles,
-    "folder": load_folder,
-    "any": load,
-}
-SHARED = sorted({name for cls in ESTIMATORS.values() for name in inspect.signature(cls).parameters})
-KEYS = (
-    "title",
-    "seeds",
-    "compared_with",
-    "threads",
-    "min_seeds",
-    "lesion_size_step",
-    "drawn",
-    "singularity",
-    "cohort",
-    "cohorts",
-    "preprocessing",
-    "budget",
-    "references",
-    "methods",
-)
+from skad.benchmark.components import build, fitted_in, is_random
 
 
 @dataclass(frozen=True)
@@ -84,8 +52,101 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """Which slices of a patient are taken, and how folds that are judged are enlarged (A, 2.4).
+
+    Attributes
+    ----------
+    slices_per_patient : int or None
+        The neighboring slices with the most foreground; None takes all with foreground.
+    views : dict of str to int
+        How many times as many slices a fold gets by augmentation; the first of them are the slices.
+    augmentation : dict
+        The table of the augmentation that makes them.
+    """
+
+    slices_per_patient: int | None = None
+    views: dict = field(default_factory=dict)
+    augmentation: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The search that every method of the study gets.
+
+    Attributes
+    ----------
+    tries : int
+        Configurations of every method.
+    seed : int
+        Of their trainings, and of the draw where a grid holds more.
+    on : str
+        "roc_auc", "average_precision" or "best_dice" of the validation fold's lesions, or "planted": average
+        precision on lesions planted into normal slices, which takes no label.
+    """
+
+    tries: int
+    seed: int = 0
+    on: str = "roc_auc"
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What is measured of every method beside its scores.
+
+    Attributes
+    ----------
+    lesion_size_step : int
+        Width of a range of lesion sizes, pixels.
+    classwise : bool
+        Table I of K: rates per class, mean over volumes.
+    planted : dict or None
+        The scores without labels, as of :func:`skad.benchmark.planted.planted_rows`.
+    pictures : int
+        Slices of the test fold whose maps are kept to be drawn.
+    tuned_on : str or None
+        Of a configuration that is only tried: what decides, see :class:`Tuning`.
+    """
+
+    lesion_size_step: int = 200
+    classwise: bool = False
+    planted: dict | None = None
+    pictures: int = 0
+    tuned_on: str | None = None
+
+
+@dataclass(frozen=True)
 class Study:
-    """A validated study; :func:`read_study` makes it."""
+    """A validated study; :func:`skad.benchmark.read_study` makes it.
+
+    Attributes
+    ----------
+    name, title : str
+    seeds : tuple of int
+    cohorts : dict of str to Cohort
+    preprocessing : dict
+        Parameters of VolumePreprocessor.
+    references, methods : dict of str to Component
+    candidates : dict of str to list of Component
+        Configurations of the methods that are tuned.
+    compared_with : str or None
+        The method that paired tests compare with; None is the first.
+    drawn, singularity : tuple of str
+        Methods in the figures of lesion sizes and FROC (empty: all), and in that of singularity.
+    apart : dict or None
+        Subjects that are shown apart: "method", "metric", "below" and "title".
+    threads : int
+        Per training.
+    min_seeds : int
+        Seeds that have to end well for a method to be a number.
+    judging : Judging
+    protocol : Protocol
+    tuning : Tuning or None
+    fidelity : dict or None
+        How references are judged, as of :func:`skad.benchmark.fidelity.write_segmenter`.
+    data : Path
+        What the cohorts' folders are relative to.
+    """
 
     name: str
     title: str
@@ -94,13 +155,32 @@ class Study:
     preprocessing: dict
     references: dict
     methods: dict
+    candidates: dict = field(default_factory=dict)
     compared_with: str | None = None
     drawn: tuple = ()
     singularity: tuple = ()
+    apart: dict | None = None
     threads: int = 1
-    lesion_size_step: int = 200
     min_seeds: int = 3
+    judging: Judging = Judging()
+    protocol: Protocol = Protocol()
+    tuning: Tuning | None = None
+    fidelity: dict | None = None
     data: Path = field(default=Path(), compare=False)
+
+    @property
+    def trained(self):
+        """Names of the cohorts that detectors are trained on."""
+        return [name for name, cohort in self.cohorts.items() if cohort.trained_on is None]
+
+    def tests_of(self, cohort):
+        """Names of the cohorts that detectors of a cohort score beside its own folds."""
+        return [name for name, other in self.cohorts.items() if other.trained_on == cohort]
+
+    def is_needed(self, name):
+        """Whether another component needs the fitted one."""
+        components = [*self.references.values(), *self.methods.values()]
+        return any(name in component.needs for component in components)
 
     def seeds_needed(self, method):
         """How many seeds have to end well for a method to be a number; 1 where none changes anything."""
@@ -115,17 +195,10 @@ class Study:
                 return 1
             names = more
 
-    def tests_of(self, cohort):
-        """Names of the cohorts that detectors of a cohort score beside its own folds."""
-        return [name for name, other in self.cohorts.items() if other.trained_on == cohort]
-
-    def is_needed(self, name):
-        """Whether another reference or method needs one."""
-        return any(name in component.needs for component in (self.references | self.methods).values())
-
     def waves(self):
         """Names of references and methods, in groups of which each needs only those before it."""
-        done, left = [], self.references | self.methods
+        left = self.references | self.methods
+        done = []
         while left:
             ready = [name for name, component in left.items() if not set(component.needs) & set(left)]
             if not ready:
@@ -134,146 +207,27 @@ class Study:
             left = {name: c for name, c in left.items() if name not in ready}
         return done
 
+    def trials(self):
+        """The study of the configurations that are tried: each a method, judged on the validation fold."""
+        methods = {
+            trial_name(name, number): candidate
+            for name, candidates in self.candidates.items()
+            for number, candidate in enumerate(candidates, start=1)
+        }
+        judging = replace(self.judging, classwise=False, pictures=0, tuned_on=self.tuning.on)
+        return replace(self, methods=methods, candidates={}, judging=judging)
 
-def read_study(path, *, data=None):
-    """Read and check a study.
-
-    Parameters
-    ----------
-    path : path-like
-        A TOML file; docs/benchmark.md explains its keys.
-    data : path-like, default=None
-        What the cohorts' ``folder`` is relative to; None takes the file's own folder.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    ValueError
-        One sentence that names the file, the key and, for a mistyped name, the nearest valid one.
-    """
-    path = Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return parse_study(table, name=path.stem, data=Path(data or path.parent).resolve())
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}): give a study's .toml file.") from error
-    except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
-        raise ValueError(f"{path}: {error}") from error
+    def with_chosen(self, chosen):
+        """The study with the chosen candidates (method to index) in the place of their methods."""
+        methods = {
+            name: replace(self.candidates[name][chosen[name]], seeds=component.seeds)
+            if name in chosen
+            else component
+            for name, component in self.methods.items()
+        }
+        return replace(self, methods=methods)
 
 
-def parse_study(table, *, name="study", data=Path()):
-    """A checked :class:`Study` from the tables of a TOML file; raises as :func:`read_study`."""
-    check_keys(table, KEYS, "key of a study")
-    seeds = _seeds(table.get("seeds", [0]))
-    budget = check_keys(table.get("budget", {}), SHARED, "parameter for the budget,")
-    components = {
-        kind: {key: _component(key, part, budget, seeds) for key, part in table.get(kind, {}).items()}
-        for kind in ("references", "methods")
-    }
-    if not components["methods"]:
-        raise ValueError('methods should hold at least one table, such as [methods."FLAIR"].')
-    study = Study(
-        name=name,
-        title=table.get("title", name),
-        seeds=seeds,
-        cohorts=_cohorts(table, name),
-        preprocessing=_preprocessing(table.get("preprocessing", {})),
-        compared_with=table.get("compared_with"),
-        drawn=tuple(table.get("drawn", ())),
-        singularity=tuple(table.get("singularity", ())),
-        threads=_positive(table, "threads", 1),
-        lesion_size_step=_positive(table, "lesion_size_step", 200),
-        min_seeds=_positive(table, "min_seeds", 3),
-        data=data,
-        **components,
-    )
-    _check_links(study)
-    return study
-
-
-def _component(name, table, budget, seeds):
-    if not isinstance(table, dict):
-        raise ValueError(f"{name!r} should be a table with a class, got {table!r}.")
-    own = {key: value for key, value in table.items() if key not in ("reference", "seeds")}
-    try:
-        check_name(own.get("class", ""), ESTIMATORS, "reconstructor or scorer")
-        component = Component(
-            complete(own, budget), table.get("reference"), _seeds(table.get("seeds", list(seeds)))
-        )
-        if not fitted_in(component.table):
-            component.build(0)._validate_params()
-    except ValueError as error:
-        raise ValueError(f"{name!r}: {error}") from error
-    return component
-
-
-def _check_links(study):
-    components = study.references | study.methods
-    if both := set(study.references) & set(study.methods):
-        raise ValueError(f"{min(both)!r} names a reference and a method: call one of them otherwise.")
-    for name, component in components.items():
-        for needed in component.needs:
-            known = study.references if needed == component.reference else components
-            other = known[check_name(needed, known, f"reference or method for {name!r},")]
-            if not set(component.seeds) <= set(other.seeds):
-                raise ValueError(f"{name!r} has seeds that {needed!r}, which it needs, has not.")
-            if other.reference not in (None, component.reference):
-                raise ValueError(f"{name!r} should have the reference {other.reference!r} of {needed!r}.")
-    for name, component in study.references.items():
-        if component.reference:
-            raise ValueError(f"The reference {name!r} should be made from images, without a reference key.")
-    study.waves()
-    if study.compared_with:
-        check_name(study.compared_with, study.methods, "method to be compared_with,")
-    for name in study.drawn:
-        check_name(name, study.methods, "method to be drawn,")
-    for name in study.singularity:
-        check_name(name, study.methods, "method for the figure singularity,")
-
-
-def _cohorts(table, name):
-    tables = table.get("cohorts", {}) | ({name: table["cohort"]} if "cohort" in table else {})
-    cohorts = {key: _cohort(key, part) for key, part in tables.items()}
-    trained = [key for key, cohort in cohorts.items() if cohort.trained_on is None]
-    if not trained:
-        raise ValueError('cohort should be a table with a loader, such as loader = "phantom".')
-    for key, cohort in cohorts.items():
-        if key in FOLDS:
-            raise ValueError(f"A cohort should not be called {key}: that is a fold.")
-        if cohort.trained_on is not None:
-            check_name(cohort.trained_on, trained, f"cohort that {key!r} could be trained_on,")
-    return cohorts
-
-
-def _cohort(name, table):
-    loader = check_name(table.get("loader", ""), LOADERS, f"loader for the cohort {name!r},")
-    own = {key: value for key, value in table.items() if key not in ("loader", "folds", "trained_on")}
-    known = [key for key in inspect.signature(LOADERS[loader]).parameters if key != "on_error"]
-    check_keys(own, known, f"argument of the loader {loader!r}")
-    if loader != "phantom" and "folder" not in own:
-        raise ValueError(f"The cohort {name!r} should name its folder, relative to --data.")
-    trained_on = table.get("trained_on")
-    folds = {} if trained_on else check_folds(name, table.get("folds", {}))
-    return Cohort(loader, own, folds, trained_on)
-
-
-def _preprocessing(table):
-    check_keys(table, inspect.signature(VolumePreprocessor).parameters, "parameter of preprocessing")
-    VolumePreprocessor(**table)._validate_params()
-    return table
-
-
-def _seeds(values):
-    if not isinstance(values, list) or not values or not all(isinstance(s, int) and s >= 0 for s in values):
-        raise ValueError(f"seeds should be a list of integers of at least 0, got {values!r}.")
-    return tuple(values)
-
-
-def _positive(table, key, default):
-    value = table.get(key, default)
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{key} should be an integer of at least 1, got {value!r}.")
-    return value
+def trial_name(method, number):
+    """What the configuration of a method is called while it is tried."""
+    return f"{method}, configuration {number}"

@@ -1,5 +1,9 @@
 """The rows of one cohort's runs, and which of them are numbers."""
 
+import copy
+
+from skad.evaluation import by_subject
+
 
 class Summary:
     """Results of the detectors that were trained on one cohort.
@@ -41,6 +45,25 @@ class Summary:
     def scans(self, method, fold):
         """Rows of the table "scans" for any abnormality."""
         return [row for row in self.rows("scans", method, fold) if row["label"] == "any"]
+
+    def apart(self, fold):
+        """The summaries of the subjects that the study sets apart, and of the others; None where it does not.
+
+        A subject is set apart where the study's method scores below its bound, mean over the seeds; subjects
+        without a score, as those without a lesion, are in neither.
+        """
+        rule = self.study.apart
+        if rule is None or rule["method"] not in self._runs:
+            return None
+        scores = by_subject(self.scans(rule["method"], fold), rule["metric"])
+        parts = ({s for s, v in scores.items() if (v < rule["below"]) is low} for low in (True, False))
+        return tuple(self._only(subjects) for subjects in parts)
+
+    def _only(self, subjects):
+        part = copy.copy(self)
+        scans = [row for row in self._results["scans"] if row["subject"] in subjects]
+        part._results = self._results | {"scans": scans}
+        return part
 
     def n_subjects(self, fold):
         """How many subjects a fold has."""

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from skad.benchmark.results import read_results
 from skad.benchmark.summary import Summary
@@ -75,6 +76,10 @@ class Table:
     head: list
     rows: list
 
+    def has_numbers(self):
+        """Whether any cell beside the first two says something."""
+        return any(cell != "-" for row in self.rows for cell in row[2:])
+
     def markdown(self):
         """Lines."""
         lines = [self.head, ["---"] * len(self.head), *self.rows]
@@ -122,6 +127,8 @@ def make_tables(study, results):
             sections[f"Trained on {cohort}: {title}"] = fold_tables(summary, fold)
         sections[f"Trained on {cohort}: references and costs"] = [
             *fidelity_tables(summary),
+            *selection_tables(summary),
+            *tuning_tables(summary),
             cost_table(summary),
         ]
     return sections
@@ -139,8 +146,14 @@ def fold_tables(summary, fold):
         class_table,
         classwise_table,
     )
-    tables = (make(summary, fold) for make in makers)
-    return [table for table in tables if table.rows]
+    tables = [make(summary, fold) for make in makers]
+    if parts := summary.apart(fold):
+        for part, which in zip(parts, (summary.study.apart["title"], "the other subjects"), strict=True):
+            for make in (subject_table, comparison_table):
+                table = make(part, fold)
+                name = f"{table.name}_{'apart' if part is parts[0] else 'rest'}"
+                tables.append(Table(name, f"{table.title}: {which}", table.head, table.rows))
+    return [table for table in tables if table.has_numbers()]
 
 
 def score_table(summary, fold):
@@ -258,6 +271,50 @@ def fidelity_tables(summary):
     head = ["fold", "reference", "seeds", "quality score, nats per slice", "overlap score"]
     title = "Anatomical fidelity of the references, mean over slices"
     return [Table(f"{summary.cohort}_fidelity", title, head, rows)] if rows else []
+
+
+def selection_tables(summary):
+    """How scores on planted lesions rank the methods: rank correlation with labels, and regret."""
+    planted = {}
+    for row in summary.all_rows("planted"):
+        planted.setdefault(row["family"], {}).setdefault(row["method"], []).append(row["score"])
+    rows = []
+    for fold in summary.folds if planted else ():
+        labelled = _average_precisions(summary, fold)
+        for family, scores in planted.items():
+            methods = [method for method in labelled if method in scores]
+            if len(methods) > 2:
+                free = np.array([np.mean(scores[method]) for method in methods])
+                judged = np.array([labelled[method] for method in methods])
+                best, chosen = judged.max(), judged[free.argmax()]
+                cells = (spearmanr(free, judged).statistic, best, chosen, best - chosen, np.median(judged))
+                rows.append([fold, family, *(f"{cell:.3f}" for cell in cells)])
+    head = ["fold", "planted", "Spearman", "best AP", "AP of the choice", "regret", "median AP"]
+    title = "Choosing a method on planted lesions"
+    return [Table(f"{summary.cohort}_selection", title, head, rows)] if rows else []
+
+
+def _average_precisions(summary, fold):
+    """Of the methods that have one, mean over their seeds."""
+    found = {}
+    for method in summary.methods:
+        rows = [row for row in summary.rows("pooled", method, fold) if row["label"] == "any"]
+        value = np.mean([row["average_precision"] for row in rows]) if rows else np.nan
+        if not np.isnan(value):
+            found[method] = value
+    return found
+
+
+def tuning_tables(summary):
+    """What was tried, by the score it was chosen on."""
+    rows = [
+        [r["method"], str(r["configuration"]), f"{r['score']:.3f}", "chosen" * r["chosen"], r["status"]]
+        for r in summary.all_rows("tuning")
+    ]
+    tuning = summary.study.tuning
+    title = f"Search: {tuning.tries} configurations of every method, by {tuning.on}" if tuning else ""
+    head = ["method", "configuration", "score", "", "status"]
+    return [Table(f"{summary.cohort}_tuning", title, head, rows)] if rows and tuning else []
 
 
 def cost_table(summary):

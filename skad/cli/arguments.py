@@ -188,6 +188,7 @@ def benchmark(parser):
     parser.add_argument("--out", metavar="FOLDER", help="for the results; default: STUDY-results")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at the same time; default: 2")
     parser.add_argument("--only", nargs="+", metavar="METHOD", help="run only these methods of the study")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; default: that of the study's budget")
 
 
 def demo(parser):

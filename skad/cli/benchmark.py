@@ -7,7 +7,7 @@ from skad.cli.json_output import record
 from skad.cli.output import complain, new_folder, tell
 
 
-def benchmark(study, *, data=None, out=None, jobs=2, only=None):
+def benchmark(study, *, data=None, out=None, jobs=2, only=None, device=None):
     """Run what of a study is not finished, and write its tables; parameters as in ``skad benchmark --help``.
 
     Returns
@@ -23,7 +23,7 @@ def benchmark(study, *, data=None, out=None, jobs=2, only=None):
     if jobs < 1:
         raise ValueError(f"--jobs should be at least 1, got {jobs}.")
     name = Path(study).stem
-    study = read_study(study, data=data)
+    study = read_study(study, data=data, device=device)
     with new_folder(out or f"{name}-results") as folder:
         errors = run_study(study, folder, jobs=jobs, only=only, tell=tell)
         path = write_tables(study, folder)

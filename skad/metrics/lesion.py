@@ -158,13 +158,14 @@ def lesion_froc(
             f"got none in {len(volumes)} volumes."
         )
     thresholds = _log_spaced_thresholds(anomaly, n_thresholds)
-    counts = np.array(
-        [
-            [_detections(lesions, scores >= t, neighbours, min_overlap, min_size) for t in thresholds]
-            for (lesions, _), scores in volumes
-        ]
-    )
-    found, false_positives = counts.sum(axis=0).T
+    counts = np.zeros((2, len(thresholds)))
+    for (lesions, _), scores in volumes:
+        places = np.flatnonzero(lesions)
+        numbers = lesions.ravel()[places]
+        counts += np.transpose(
+            [_detections(numbers, places, scores >= t, neighbours, min_overlap, min_size) for t in thresholds]
+        )
+    found, false_positives = counts
     return false_positives / len(volumes), found / n_lesions, thresholds
 
 
@@ -175,12 +176,16 @@ def _log_spaced_thresholds(anomaly, n_thresholds):
     return np.unique(scores[scores.size - n_reaching])[::-1]
 
 
-def _detections(lesions, predicted, neighbours, min_overlap, min_size):
-    """Return how many lesions are found and how many detections are false in one volume."""
+def _detections(lesions, places, predicted, neighbours, min_overlap, min_size):
+    """Return how many lesions are found and how many detections are false in one volume.
+
+    `lesions` are the numbers of the lesions at the flat indices `places`.
+    """
     detections, n_detections = ndimage.label(predicted, neighbours)
-    sizes = np.bincount(detections.ravel(), minlength=n_detections + 1)
-    inside = np.bincount(detections[lesions > 0], minlength=n_detections + 1)
+    detections = detections.ravel()
+    sizes = np.bincount(detections, minlength=n_detections + 1)
+    there = detections[places]
+    inside = np.bincount(there, minlength=n_detections + 1)
     counted = (sizes >= min_size) & (np.arange(n_detections + 1) > 0)
     true = counted & (inside >= np.maximum(min_overlap * sizes, 1))
-    found = np.unique(lesions[true[detections] & (lesions > 0)])
-    return found.size, np.count_nonzero(counted & ~true)
+    return np.unique(lesions[true[there]]).size, np.count_nonzero(counted & ~true)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skad.scoring.atlas import AtlasScorer
     from skad.scoring.conditional_mixture import ConditionalMixtureScorer
     from skad.scoring.dagmm import DAGMMScorer
     from skad.scoring.deep_svdd import DeepSVDDScorer
@@ -20,6 +21,7 @@ else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
+    "AtlasScorer",
     "ConditionalMixtureScorer",
     "DAGMMScorer",
     "DeepSVDDScorer",

@@ -64,6 +64,12 @@ def _set(table, path, value):
         (["compared_with"], "mixtrue", "compared_with, 'mixtrue': did you mean mixture"),
         (["singularity"], ["x"], "for the figure singularity, 'x': there are FLAIR, both, density, forest"),
         (["methods"], {}, "methods should hold at least one table"),
+        (["cohorts", "brains", "random_state"], "None", "should have an integer random_state"),
+        (["apart"], {"method": "FLAIR"}, "apart should have below, title"),
+        (["protocol"], {"views": {"test": 2}}, "should have an augmentation"),
+        (["protocol"], {"slices_per_patient": 0}, "should be an integer of at least 1"),
+        (["planted"], {"n_slice": 3}, "no key of planted, 'n_slice': did you mean n_slices"),
+        (["fidelity"], {"segmenter": {"widht": 3}}, "'widht': did you mean width"),
     ],
 )
 def test_a_mistake_is_told_with_the_nearest_name(table, path, value, message):

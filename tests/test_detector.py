@@ -276,6 +276,7 @@ def test_a_pipeline_can_do_without_a_contrast_when_every_step_can():
     assert not allows_missing_contrast(make_pipeline(ContrastTranslator(), Brightness()))
 
 
+@pytest.mark.filterwarnings("ignore:.*lies on another grid:skad.io.GeometryWarning")
 def test_a_real_patient_comes_back_on_the_scanners_grid(real_data):
     contrasts = ("T1w", "FLAIR", "ce-gadolinium_T1w")
     train = load_bids(real_data / "glioma", contrasts=contrasts, subjects=["CS4941", "CS4942"])

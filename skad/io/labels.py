@@ -67,7 +67,8 @@ def keep_components(
 ) -> list[int]:
     """Give each component that sampling lost the voxel that holds most of it, in place.
 
-    We: a small lesion must not turn an abnormal slice into a normal one.
+    A free voxel, where there is one, else one of a component that keeps others. We: a small lesion must not
+    turn an abnormal slice into a normal one.
 
     Parameters
     ----------
@@ -82,9 +83,10 @@ def keep_components(
     Returns
     -------
     list of int
-        Components without a place: outside the new grid, or every voxel they lie in is another lesion's.
+        Components without a place: outside the new grid, or in voxels that are the only ones of others.
     """
-    lost = np.setdiff1d(np.arange(1, n_components + 1), resampled)
+    held = np.bincount(resampled.ravel(), minlength=n_components + 1)
+    lost = np.flatnonzero(held[1:] == 0) + 1
     places = ndimage.find_objects(components) if lost.size else []
     without = []
     for number in lost.tolist():
@@ -92,10 +94,16 @@ def keep_components(
         start = [side.start for side in place]
         moved = to_resampled(np.argwhere(components[place] == number) + start)
         moved = moved[((moved >= 0) & (moved < resampled.shape)).all(axis=1)]
-        free = moved[resampled[tuple(moved.T)] == 0]
-        if not len(free):
+        owners = resampled[tuple(moved.T)]
+        spare = (owners == 0) | (held[owners] > 1)
+        if not spare.any():
             without.append(number)
             continue
-        candidates, counts = np.unique(free, axis=0, return_counts=True)
-        resampled[tuple(candidates[counts.argmax()])] = number
+        voxels, owners = moved[spare], owners[spare]
+        voxels = voxels[owners == 0] if (owners == 0).any() else voxels
+        candidates, counts = np.unique(voxels, axis=0, return_counts=True)
+        chosen = tuple(candidates[counts.argmax()])
+        held[resampled[chosen]] -= 1
+        held[number] = 1
+        resampled[chosen] = number
     return without

@@ -1,7 +1,11 @@
 """Linear interpolation along axes, blind to background: NaN neither spreads nor leaks in."""
 
+import warnings
+
 import numpy as np
 from scipy import ndimage, sparse
+
+from skad.io.labels import keep_components, label_components
 
 SMALLEST_WEIGHT = 1e-7  # about the precision of float32
 
@@ -107,21 +111,49 @@ def nearest(values, weights):
     return values
 
 
-def keep_classes(resampled, labels, weights):
-    """Give each class that nearest-neighbour sampling lost the pixel that covers most of it, in place.
+def resample_labels(labels, weights):
+    """Labels at the new samples by `nearest`; no connected component of a class is lost.
 
-    We: a lesion of one pixel must not turn an abnormal slice into a normal one.
+    We: a lesion of one pixel must not turn an abnormal slice into a normal one. A component that no new
+    sample meets gets the pixel that holds most of it.
 
     Parameters
     ----------
-    resampled : integer array
-        Labels at the new samples.
     labels : integer array
-        Labels before.
+        0 normal, k >= 1 abnormality class k.
     weights : sequence of csr_array or None
-        One per axis.
+        One per axis, from `linear_weights`.
+
+    Returns
+    -------
+    ndarray of the dtype of `labels`
+
+    Warns
+    -----
+    UserWarning
+        Every pixel that a component lies in is the only one of another.
     """
-    for lost in np.setdiff1d(np.unique(labels), [0, *np.unique(resampled)]):
-        share = along_axes((labels == lost).astype(np.float32), weights)
-        if share.max() > 0:
-            resampled[np.unravel_index(share.argmax(), share.shape)] = lost
+    components, classes = label_components(labels)
+    resampled = nearest(components, weights)
+    holders = [_holders(matrix, n) for matrix, n in zip(weights, labels.shape, strict=True)]
+    without = keep_components(
+        resampled,
+        components,
+        len(classes) - 1,
+        lambda at: np.stack([holder[i] for holder, i in zip(holders, at.T, strict=True)], axis=1),
+    )
+    if without:
+        warnings.warn(
+            f"{len(without)} lesions of a volume have no voxel of their own at this voxel size: choose a "
+            "smaller one to keep them apart.",
+            stacklevel=2,
+        )
+    return classes.astype(labels.dtype)[resampled]
+
+
+def _holders(matrix, n):
+    """Index of the new sample that holds most of each of `n` samples, -1 where none does."""
+    if matrix is None:
+        return np.arange(n)
+    dense = matrix.toarray()
+    return np.where(dense.max(axis=0) > 0, dense.argmax(axis=0), -1)

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skad.io import Volume, to_image
+from skad.io.header import MAX_VOXELS
 from skad.io.writing import NiftiImage
 from skad.preprocessing.growing import RowFile, RowList
 from skad.preprocessing.intensity import robust_range, zscore
@@ -23,7 +24,7 @@ from skad.preprocessing.landmarks import (
     standard_landmarks,
 )
 from skad.preprocessing.stack import SliceStack
-from skad.preprocessing.subject import normalisers, place, read_axial, to_label_slices, to_slices
+from skad.preprocessing.subject import check_size, normalisers, place, read_axial, to_label_slices, to_slices
 from skad.utils.typing import Array, PathLike
 
 
@@ -56,6 +57,9 @@ class VolumePreprocessor(BaseEstimator):
         Whether slices without foreground are left out.
     n_jobs : int or None, default=None
         Volumes prepared at the same time, as in scikit-learn.
+    max_voxels : int, default=2**29
+        A volume that has more voxels, as stored or at `voxel_size`, is refused before anything is allocated:
+        a header may promise any size. The default is 2 GiB per contrast.
 
     Attributes
     ----------
@@ -93,6 +97,7 @@ class VolumePreprocessor(BaseEstimator):
         "outside": [StrOptions({"nan", "zero"})],
         "slices": [StrOptions({"foreground", "all"})],
         "n_jobs": [Integral, None],
+        "max_voxels": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -106,6 +111,7 @@ class VolumePreprocessor(BaseEstimator):
         outside="nan",
         slices="foreground",
         n_jobs=None,
+        max_voxels=MAX_VOXELS,
     ):
         self.voxel_size = voxel_size
         self.size = size
@@ -115,6 +121,7 @@ class VolumePreprocessor(BaseEstimator):
         self.outside = outside
         self.slices = slices
         self.n_jobs = n_jobs
+        self.max_voxels = max_voxels
 
     def fit(self, volumes: Sequence[Volume], y: object = None) -> Self:
         """Learn the contrasts' names and, for ``intensity="whitematter"``, where their landmarks go.
@@ -162,7 +169,7 @@ class VolumePreprocessor(BaseEstimator):
         Raises
         ------
         ValueError
-            Names the subject: a contrast it lacks, no foreground, a constant contrast.
+            Names the subject: a contrast it lacks, no foreground, a constant contrast, too many voxels.
 
         Warns
         -----
@@ -227,6 +234,7 @@ class VolumePreprocessor(BaseEstimator):
         return "resize" if self.voxel_size is None else "crop"
 
     def _landmarks(self, volume):
+        self._check_size(volume)
         axial = read_axial(volume, self.contrasts_, self.mask)
         return normalisers(volume, axial, self.contrasts_, self._landmarks_of)
 
@@ -238,7 +246,11 @@ class VolumePreprocessor(BaseEstimator):
             return match_landmarks(self._landmarks_of(index, intensities), self.landmarks_[index])
         return {"zscore": zscore, "range": robust_range}[self.intensity](intensities)
 
+    def _check_size(self, volume):
+        check_size(volume, voxel_size=_per_slice_axis(self.voxel_size), max_voxels=self.max_voxels)
+
     def _slice(self, volume, labelled):
+        self._check_size(volume)
         axial = read_axial(volume, self.contrasts_, self.mask)
         intensities = {}
         if self.intensity is not None:

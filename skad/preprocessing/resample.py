@@ -7,9 +7,8 @@ import numpy as np
 from skad.preprocessing.interpolation import (
     along_axes,
     interpolate,
-    keep_classes,
     linear_weights,
-    nearest,
+    resample_labels,
     spline_weights,
 )
 
@@ -69,13 +68,8 @@ class Resampling:
         )
 
     def forward_labels(self, labels):
-        """Integer labels on the new grid; no class is lost."""
-        if self.is_identity:
-            return labels
-        weights = self._linear_weights()
-        resampled = nearest(labels, weights)
-        keep_classes(resampled, labels, weights)
-        return resampled
+        """Integer labels on the new grid; no lesion is lost."""
+        return labels if self.is_identity else resample_labels(labels, self._linear_weights())
 
     def inverse(self, maps):
         """A map with NaN background back on the native grid."""

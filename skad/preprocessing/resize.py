@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skad.preprocessing.interpolation import interpolate, keep_classes, linear_weights, nearest
+from skad.preprocessing.interpolation import interpolate, linear_weights, resample_labels
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,14 @@ class Resizing:
         return slices if self.is_identity else interpolate(slices, self._weights())
 
     def forward_labels(self, labels):
-        """Integer labels (n, rows, columns) to (n, height, width); no class of a slice is lost."""
+        """Integer labels (n, rows, columns) to (n, height, width); no lesion of a slice is lost."""
         if self.is_identity:
             return labels
         weights = self._weights()
-        resized = nearest(labels, weights)
+        resized = np.zeros((len(labels), *self.size), labels.dtype)
         for image, old in zip(resized, labels, strict=True):
-            keep_classes(image, old, weights[1:])
+            if old.any():
+                image[:] = resample_labels(old, weights[1:])
         return resized
 
     def cuts(self, mask):

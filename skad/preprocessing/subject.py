@@ -40,6 +40,32 @@ class AxialImages:
         return self.images[contrast][self.mask]
 
 
+def check_size(volume, *, voxel_size, max_voxels):
+    """Refuse a volume that is too large as stored or at the new voxel size, before a voxel is read.
+
+    Parameters
+    ----------
+    volume : Volume
+    voxel_size : tuple of 3 float or None
+        Of slices, rows and columns, mm; None keeps the volume's own.
+    max_voxels : int
+
+    Raises
+    ------
+    ValueError
+        Names the subject and the size.
+    """
+    along = Reorientation.to_axial(volume.affine).along_slices
+    shape, spacing = np.array(along(volume.shape), float), np.array(along(volume.voxel_size))
+    resampled = np.ceil(shape * spacing / (spacing if voxel_size is None else voxel_size))
+    for size, what in ((shape, "as stored"), (resampled, f"at a voxel size of {voxel_size} mm")):
+        if not size.prod() <= max_voxels:
+            raise ValueError(
+                f"Subject {volume.subject!r} has {'x'.join(f'{n:.4g}' for n in size)} voxels {what}, more "
+                f"than max_voxels={max_voxels}: check its header, or take a larger voxel_size or max_voxels."
+            )
+
+
 def read_axial(volume, contrasts, mask):
     """Read the contrasts of a volume and find its foreground.
 

@@ -100,6 +100,13 @@ def test_two_lesions_that_share_a_voxel_keep_one_and_the_other_is_named():
     assert (resampled.tolist(), without) == ([1], [2])
 
 
+def test_an_islet_inside_another_lesion_gets_a_voxel_of_it():
+    labels = np.full((6, 6, 6), 2, np.uint8)
+    labels[3, 3, 3] = 1
+    coarse = on_grid(labels, (2, 2, 2), (3, 3, 3))
+    assert np.argwhere(coarse == 1).tolist() == [[1, 1, 1]] and (coarse == 2).sum() == 26
+
+
 def test_labels_in_memory_follow_the_same_rule():
     labels = np.full((7, 8, 9), np.float32(1 / 255) * np.float32(255))
     assert Volume({"x": np.ones((7, 8, 9))}, np.eye(4), labels=labels).labels.max() == 1

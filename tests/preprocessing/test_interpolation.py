@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skad.preprocessing.interpolation import interpolate, keep_classes, linear_weights, nearest
+from skad.preprocessing.interpolation import interpolate, linear_weights, nearest, resample_labels
 
 sizes = st.integers(1, 40)
 
@@ -55,8 +55,29 @@ def test_a_class_of_one_pixel_survives_at_its_place(place):
     labels = np.zeros((16, 11), int)
     labels[place] = 4
     weights = [linear_weights(16, 4, 4.0, 1.5), linear_weights(11, 3, 4.0, 1.0)]
-    small = np.zeros((4, 3), int)
-    keep_classes(small, labels, weights)
+    small = resample_labels(labels, weights)
     assert [tuple(index) for index in np.argwhere(small == 4)] == [
         (place[0] // 4, min(2, (place[1] + 1) // 4))
     ]
+
+
+def test_each_lesion_of_a_class_survives_not_only_one():
+    labels = np.zeros((16, 11), int)
+    labels[0, 0] = labels[5, 4] = labels[15, 10] = 1  # none is nearest to the center of a new pixel
+    weights = [linear_weights(16, 4, 4.0, 1.5), linear_weights(11, 3, 4.0, 1.0)]
+    assert not nearest(labels, weights).any()
+    assert np.argwhere(resample_labels(labels, weights)).tolist() == [[0, 0], [1, 1], [3, 2]]
+
+
+def test_labels_that_all_survive_are_those_of_the_nearest_sample():
+    labels = np.zeros((16, 11), np.int16)
+    labels[2:9, 3:9], labels[11:15, 1:6] = 1, 2
+    weights = [linear_weights(16, 8, 2.0, 0.5), None]
+    np.testing.assert_array_equal(resample_labels(labels, weights), nearest(labels, weights))
+    assert resample_labels(labels, weights).dtype == np.int16
+
+
+def test_lesions_that_have_to_share_a_pixel_are_told():
+    labels = np.array([1, 0, 2, 0])
+    with pytest.warns(UserWarning, match="1 lesions of a volume have no voxel of their own"):
+        assert resample_labels(labels, [linear_weights(4, 1, 4.0, 1.5)]).tolist() == [1]

@@ -303,3 +303,19 @@ def test_a_stack_prints_in_one_line():
     stack = VolumePreprocessor(size=(24, 20)).fit_transform([subject(labels=labels(2))])
     assert repr(stack) == "SliceStack(5 slices of 1 volumes, T1w + FLAIR, 24x20 pixels, with labels)"
     assert len(stack) == 5
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"max_voxels": 503}, "9x8x7 voxels as stored"), ({"voxel_size": 1e-3}, "voxels at a voxel size of")],
+)
+def test_a_volume_that_would_be_too_large_is_refused_before_it_is_read(parameters, message):
+    class Unread:
+        shape, where = (7, 8, 9), "unread"
+
+        def load(self):
+            raise AssertionError("its voxels are read")
+
+    volume = Volume({"T1w": Unread()}, np.eye(4), subject="sub-7")
+    with pytest.raises(ValueError, match=rf"Subject 'sub-7' has .*{message}.* more than max_voxels="):
+        VolumePreprocessor(**parameters).fit([volume]).transform([volume])

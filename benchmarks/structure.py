@@ -19,7 +19,15 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 ESTIMATORS = ("skad.scoring.", "skad.reconstruction.")
-OPTIONAL = {"SimpleITK", "deepbet", "shtab", "distributed"}  # of extras: imported when they are needed
+OPTIONAL = {
+    "SimpleITK",
+    "deepbet",
+    "shtab",
+    "distributed",
+    "dask",
+    "pooch",
+    "pytest",
+}  # of extras: imported when they are needed
 
 
 def main():

@@ -1,5 +1,6 @@
 """Volumes in, native-space anomaly maps out."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from skad.calibration import ConformalCalibrator
+from skad.calibration.profile import TrainingProfile, UnlikeTrainingWarning, summarize_scan
 from skad.derivatives import Derivative, LesionRule, Visitor
 from skad.derivatives.cohort import common_folder, score_into
 from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, model_of
@@ -49,6 +51,8 @@ class VolumeAnomalyDetector(BaseEstimator):
         Fitted clones.
     contrasts_ : tuple of str
         The contrasts that a volume should have, by name; their order in the volume does not matter.
+    profile_ : TrainingProfile
+        What the volumes of `fit` look like; every volume that is scored is compared with it.
     n_slices_ : int
         Slices without a lesion that the pipeline learnt from.
 
@@ -94,10 +98,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         ValueError
             Names the subject or file, or says that every slice has a lesion.
         """
-        volumes = volumes if isinstance(volumes, Volume) else list(volumes)
-        preprocessor = VolumePreprocessor() if self.preprocessor is None else clone(self.preprocessor)
-        self.preprocessor_ = preprocessor.fit(volumes)
-        self.contrasts_ = self.preprocessor_.contrasts_
+        volumes = self._fit_preprocessor(volumes)
         X = self._normal_slices(volumes, out)
         self.preprocessor_.set_params(n_jobs=None)  # from here on it gets one volume at a time
         self.pipeline_ = clone(self.pipeline).fit(X, None)  # FrozenEstimator insists on a y
@@ -123,6 +124,11 @@ class VolumeAnomalyDetector(BaseEstimator):
         ------
         ValueError
             Names the subject and the contrast that it lacks, or the file that cannot be read.
+
+        Warns
+        -----
+        UnlikeTrainingWarning
+            The volume does not look like those of `fit`, see :class:`skad.calibration.TrainingProfile`.
         """
         anomaly = self.anomaly_of(volume)
         return to_image(anomaly, volume, description=describe_map(missing_contrasts(self.contrasts_, volume)))
@@ -148,10 +154,10 @@ class VolumeAnomalyDetector(BaseEstimator):
         check_is_fitted(self)
         stack = self.preprocessor_.transform([self._to_score(volume)])
         missing = missing_in(stack)
-        if missing and not allows_missing_contrast(self.pipeline_):
+        if missing and not self._allows_missing_contrast():
             raise ValueError(self._lacks(volume, missing[0]))
-        scores = -self.pipeline_.score_samples(stack.X)
-        anomaly = smooth_across_slices(scores, stack.positions, self.slice_smoothing)
+        self._warn_if_unlike_training(stack)
+        anomaly = smooth_across_slices(self._anomaly(stack.X), stack.positions, self.slice_smoothing)
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
         return np.asarray(image.dataobj)
 
@@ -278,12 +284,26 @@ class VolumeAnomalyDetector(BaseEstimator):
         images = Parallel(n_jobs, return_as="generator")(delayed(score)(self, volume) for volume in volumes)
         yield from zip(volumes, images, strict=True)
 
+    def _anomaly(self, X):
+        """The anomaly of all slices of one volume."""
+        return -self.pipeline_.score_samples(X)
+
+    def _allows_missing_contrast(self):
+        return allows_missing_contrast(self.pipeline_)
+
+    def _fit_preprocessor(self, volumes):
+        volumes = volumes if isinstance(volumes, Volume) else list(volumes)
+        preprocessor = VolumePreprocessor() if self.preprocessor is None else clone(self.preprocessor)
+        self.preprocessor_ = preprocessor.fit(volumes)
+        self.contrasts_ = self.preprocessor_.contrasts_
+        return volumes
+
     def _to_score(self, volume):
         """The volume with the contrasts of ``contrasts_`` only, missing ones as NaN, and without labels."""
         if not isinstance(volume, Volume):
             raise ValueError(f"volume should be a skad.io.Volume, got {type(volume).__name__}.")
         absent = [name for name in self.contrasts_ if name not in volume.contrasts]
-        if absent and (len(absent) == len(self.contrasts_) or not allows_missing_contrast(self.pipeline_)):
+        if absent and (len(absent) == len(self.contrasts_) or not self._allows_missing_contrast()):
             raise ValueError(self._lacks(volume, absent[0]))
         sources = volume.contrasts.sources
         return Volume(
@@ -292,7 +312,17 @@ class VolumeAnomalyDetector(BaseEstimator):
             subject=volume.subject,
             mask=volume.mask,
             header=volume.header,
+            info=volume.info,
         )
+
+    def _warn_if_unlike_training(self, stack):
+        profile = getattr(self, "profile_", None)  # files of earlier versions have none
+        for sentence in [] if profile is None else profile.compare(stack):
+            warnings.warn(
+                f"Subject {stack.volumes[0].subject!r} is unlike training. {sentence}",
+                UnlikeTrainingWarning,
+                stacklevel=3,
+            )
 
     def _lacks(self, volume, contrast):
         return (
@@ -307,9 +337,12 @@ class VolumeAnomalyDetector(BaseEstimator):
         )
         shape = (len(self.contrasts_), *self.preprocessor_.size)
         store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
+        scans = []
         with store as rows:
-            for part in tqdm(parts, "volumes", len(volumes), unit="volume", disable=not self.verbose):
-                rows.append(part)
+            for slices, scan in tqdm(parts, "volumes", len(volumes), unit="volume", disable=not self.verbose):
+                rows.append(slices)
+                scans.append(scan)
+        self.profile_ = TrainingProfile().fit(scans, contrasts=self.contrasts_)
         X = rows.result()
         if not len(X):
             raise ValueError(
@@ -333,6 +366,7 @@ def missing_in(stack):
 
 
 def _lesion_free(preprocessor, volume):
+    """Slices without a lesion, and what the scan looks like."""
     stack = preprocessor.transform([volume])
     missing = missing_in(stack)
     if missing:
@@ -340,7 +374,8 @@ def _lesion_free(preprocessor, volume):
             f"Subject {volume.subject!r} has no {missing[0]}, but learning needs every contrast: "
             "leave the subject out."
         )
-    return stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]
+    normal = stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]
+    return normal, summarize_scan(stack)
 
 
 def _score_or_raise(detector, volume):

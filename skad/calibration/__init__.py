@@ -7,7 +7,16 @@ from skad.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from skad.calibration.calibrator import ConformalCalibrator
     from skad.calibration.drift import DriftWarning, drift_p_value
+    from skad.calibration.profile import ScanSummary, TrainingProfile, UnlikeTrainingWarning, summarize_scan
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
-__all__ = ["ConformalCalibrator", "DriftWarning", "drift_p_value"]
+__all__ = [
+    "ConformalCalibrator",
+    "DriftWarning",
+    "ScanSummary",
+    "TrainingProfile",
+    "UnlikeTrainingWarning",
+    "drift_p_value",
+    "summarize_scan",
+]

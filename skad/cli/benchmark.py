@@ -4,7 +4,8 @@ from pathlib import Path
 
 from skad.benchmark import read_study, run_study, write_figures, write_tables
 from skad.cli.json_output import record
-from skad.cli.output import complain, new_folder, tell
+from skad.cli.output import complain, tell
+from skad.utils.folders import new_folder
 
 
 def benchmark(study, *, data=None, out=None, jobs=2, only=None, device=None):

@@ -7,22 +7,17 @@ from pathlib import Path
 
 from skad.cli.evaluate import evaluate
 from skad.cli.fit import fit
-from skad.cli.output import (
-    EVALUATION,
-    GENERATED_BY,
-    REPORT,
-    map_path,
-    new_folder,
-    tell,
-    write_json,
-    write_table,
-)
+from skad.cli.output import REPORT, tell, write_table
 from skad.cli.score import score
 from skad.datasets import make_phantom
+from skad.derivatives import Derivative
 from skad.derivatives.bids import BIDS_VERSION
+from skad.derivatives.sidecar import GENERATED_BY
 from skad.io import write_map
-from skad.io.nifti import open_nifti
 from skad.plotting import plot_volume, save_figure
+from skad.report.labels import EVALUATION
+from skad.utils.files import write_json
+from skad.utils.folders import new_folder
 
 _IMAGES = (
     "preprocessor__intensity=zscore",
@@ -162,16 +157,12 @@ def _compare(methods, patients, out):
         with open(out / "maps" / method / EVALUATION, newline="") as file:
             rows += [{"method": method, **row} for row in csv.DictReader(file)]
     write_table([{key: row[key] for key in COLUMNS} for row in rows], out / "table.csv")
+    derivatives = {method: Derivative(out / "maps" / method) for method in methods}
     for volume in patients:
-        maps = {method: _map(out / "maps" / method, volume) for method in methods}
-        (out / "figures").mkdir(exist_ok=True)
+        maps = {method: each.record_of(volume).anomaly for method, each in derivatives.items()}
         save_figure(plot_volume(volume, maps), out / "figures" / f"{volume.subject}.png")
     tell(f"Side by side: {out / 'table.csv'}, {out / 'figures' / 'sub-*.png'}.")
     tell(f"To look around in, in a browser: {', '.join(str(out / 'maps' / m / REPORT) for m in methods)}.")
-
-
-def _map(folder, volume):
-    return open_nifti(map_path(folder, volume)).load()
 
 
 def _write_cohort(folder, name, n_subjects, shape, *, lesion, seed):

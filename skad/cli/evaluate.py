@@ -1,31 +1,19 @@
 """``skad evaluate``: maps against the truth, per patient, per class and per lesion size."""
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-from tqdm import tqdm
+import contextlib
 
 from skad.cli.cohort import load_cohort
-from skad.cli.output import (
-    ENDING,
-    EVALUATION,
-    LESION_SIZES,
-    LESION_VOLUMES,
-    REPORT,
-    ROC,
-    complain,
-    map_path,
-    sidecar_path,
-    tell,
-    write_table,
-)
-from skad.cli.report import write_report
+from skad.cli.output import REPORT, complain, tell, write_table
+from skad.cli.report import make_report
+from skad.derivatives import Derivative
+from skad.derivatives.naming import name_of
 from skad.evaluation import evaluate as evaluate_maps
 from skad.evaluation.scan import RANKING
-from skad.io.nifti import open_nifti
+from skad.io import Volume
 from skad.plotting import plot_roc, save_figure
+from skad.report import Gallery
+from skad.report.labels import EVALUATION, LESION_SIZES, LESION_VOLUMES, ROC
+from skad.utils.progress import Progress
 
 
 def evaluate(maps, folder, *, where=(), size_step=200, report=True):
@@ -41,66 +29,50 @@ def evaluate(maps, folder, *, where=(), size_step=200, report=True):
     ValueError
         One sentence that names the folder.
     """
-    maps = Path(maps)
-    volumes, errors = load_cohort(folder, contrasts=_contrasts(maps), where=where)
-    if volumes and not any(volume.has_labels for volume in volumes):
+    maps = Derivative(maps)
+    volumes, errors = load_cohort(folder, contrasts=maps.contrasts, where=where)
+    labelled = [volume for volume in volumes if volume.has_labels]
+    if volumes and not labelled:
         raise ValueError(
             f"{folder} has no labels to compare with: add label-lesion masks (BIDS) or segmentations."
         )
-    records = [_Record(v.subject, v.info.get("session"), map_path(maps, v)) for v in volumes]
-    labelled = tqdm([volume for volume in volumes if volume.has_labels], unit="subject", disable=None)
-    table = evaluate_maps(records, labelled, size_step=size_step)
+    gallery = Gallery(threshold=maps.threshold()[0]) if report else None
+    table = evaluate_maps(maps, _visited(labelled, maps, gallery), size_step=size_step)
     errors |= table.errors
     complain("evaluate", errors)
     if not table.rows:
         return 2
-    _write(table, maps)
+    _write(table, maps.folder)
     if report:
-        errors |= write_report(maps, volumes, maps / REPORT, scans=folder)
+        options = {"scans": folder, "evaluation": table, "gallery": gallery}
+        errors |= make_report(maps.only(volumes), volumes, maps.folder / REPORT, **options)
     return 1 if errors else 0
 
 
-@dataclass(frozen=True)
-class _Record:
-    """A map in a folder."""
-
-    subject: str
-    session: str | None
-    path: Path
-
-    @property
-    def affine(self):
-        return open_nifti(self.path).affine
-
-    @property
-    def anomaly(self):
-        anomaly = open_nifti(self.path).load().astype(np.float32)
-        if json.loads(sidecar_path(self.path).read_text()).get("OutsideForeground") == 0:
-            anomaly[anomaly == 0] = np.nan
-        return anomaly
+def _visited(volumes, maps, gallery):
+    """The volumes one after the other; pages of the report are made before each is let go."""
+    with Progress("evaluate", len(volumes)) as progress:
+        for volume in map(Volume.cached, volumes):
+            yield volume
+            record = maps.record_of(volume)
+            if gallery is not None and record is not None:
+                with contextlib.suppress(ValueError, OSError):  # the report tries again, and tells
+                    record.check_grid(volume)
+                    gallery.keep(record, gallery.page(record, volume, record.anomaly))
+            progress.step(name_of(volume))
 
 
-def _contrasts(maps):
-    """The contrasts the maps were made from, told by any sidecar."""
-    sidecar = next(maps.glob(f"sub-*/**/anat/*{ENDING}.json"), None)
-    if sidecar is None:
-        raise ValueError(
-            f"{maps} holds no sub-*/anat/*_{ENDING}.nii.gz with its .json: give a folder of `skad score`."
-        )
-    return json.loads(sidecar.read_text()).get("Contrasts")
-
-
-def _write(table, maps):
+def _write(table, folder):
     summary = table.summary()
-    write_table([*table.rows, *summary], maps / EVALUATION)
+    write_table([*table.rows, *summary], folder / EVALUATION)
     for rows, name in ((table.lesion_sizes, LESION_SIZES), (table.lesions_by_volume(), LESION_VOLUMES)):
         if rows:
-            write_table(rows, maps / name)
+            write_table(rows, folder / name)
     if curves := table.roc_curves():
-        save_figure(plot_roc(curves), maps / ROC)
+        save_figure(plot_roc(curves), folder / ROC)
     tell(f"{len({row['subject'] for row in table.rows})} subjects")
     print(f"{'':<11}{'label':>9}  {'  '.join(f'{name:>17}' for name in RANKING)}")
     for row in summary:
         scores = "  ".join(f"{row[name]:17.3f}" for name in RANKING)
         print(f"{row['subject']:<11}{row['label']!s:>9}  {scores}")
-    tell(f"Tables: {maps / EVALUATION}, {maps / LESION_SIZES}.")
+    tell(f"Tables: {folder / EVALUATION}, {folder / LESION_SIZES}.")

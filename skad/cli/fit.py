@@ -9,10 +9,12 @@ from pathlib import Path
 from skad.cli.cohort import load_for_training
 from skad.cli.json_output import record
 from skad.cli.methods import build_detector
-from skad.cli.output import new_folder, tell, write_json
+from skad.cli.output import tell
 from skad.persistence import save
 from skad.training import checkpoint_in, is_main_process
 from skad.training.parallel import rank
+from skad.utils.files import write_json
+from skad.utils.folders import new_folder
 
 SETTINGS, SLICES = "settings.json", "slices.npy"
 

@@ -9,10 +9,10 @@ import warnings
 from skad.cli import arguments
 from skad.cli.completion import SHELLS, PrintCompletion
 from skad.cli.json_output import json_output, record, record_under
-from skad.cli.output import one_line
 from skad.cli.parser import Parser
 from skad.cli.strict import strictness
 from skad.utils.allocator import keep_freed_memory
+from skad.utils.messages import one_line
 from skad.version import __version__
 
 # The function of command NAME is skad.cli.NAME.NAME, imported when the command runs.

@@ -6,9 +6,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from skad.cli.cohort import load_cohort
-from skad.cli.output import complain, name_of, new_folder, one_line, tell
+from skad.cli.output import complain, tell
+from skad.derivatives.naming import name_of
 from skad.preparation import describe_preparation, make_preparation, prepare_cohort
 from skad.report import write_preparation_page
+from skad.utils.folders import new_folder
+from skad.utils.messages import one_line
 
 QUALITY = "quality.html"
 

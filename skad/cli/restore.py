@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from skad.cli.output import map_name, tell
+from skad.cli.output import tell
+from skad.derivatives.naming import map_name
 from skad.io import save_image
 from skad.preparation import restore_map
 

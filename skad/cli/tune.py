@@ -18,9 +18,10 @@ from skad.cli.cohort import load_for_training
 from skad.cli.fit import fit
 from skad.cli.grid import as_settings, read_grid
 from skad.cli.methods import GRIDS, build_detector
-from skad.cli.output import complain, new_folder, tell, write_table
+from skad.cli.output import complain, tell, write_table
 from skad.model_selection import CachedFit, NormalTrainSplit, PseudoAnomalyScorer
 from skad.model_selection.pseudo_anomaly import FAMILIES
+from skad.utils.folders import new_folder
 
 
 def tune(

@@ -7,6 +7,7 @@ from skad.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from skad.datasets.bids import load_bids
     from skad.datasets.brats import load_brats
+    from skad.datasets.fetch import fetch_ixi, fetch_stroke
     from skad.datasets.files import Unused
     from skad.datasets.folder import load_folder
     from skad.datasets.inventory import CohortWarning, Inventory, Scan
@@ -24,6 +25,8 @@ __all__ = [
     "Inventory",
     "Scan",
     "Unused",
+    "fetch_ixi",
+    "fetch_stroke",
     "label_anatomy",
     "load",
     "load_bids",

@@ -86,7 +86,10 @@ class _Task:
             anomaly = self.detector.anomaly_of(volume)
         told = {str(each.message): each.category for each in caught}
         record = self.writer.write(volume, anomaly, list(told))
-        return record, self.visitor.visit(record, volume, anomaly), told
+        try:
+            return record, self.visitor.visit(record, volume, anomaly), told
+        except Exception as error:  # the map is there, whatever is wrong with its picture
+            return record, error, told
 
 
 class _Run:
@@ -126,7 +129,10 @@ class _Run:
         for message, category in told.items():
             text = message if name in message else f"{name}: {message}"
             warnings.warn(text, category, stacklevel=5)
-        self.visitor.keep(record, result)
+        if isinstance(result, Exception):
+            self.errors[name] = result
+        else:
+            self.visitor.keep(record, result)
         lesions = f", {len(record.lesions)} lesions" if record.sidecar.rule else ""
         return f"peak {record.peak:.4g}{lesions}"
 

@@ -10,6 +10,7 @@ from skad.calibration import ConformalCalibrator
 from skad.calibration.drift import drift_p_value
 from skad.derivatives.naming import DRIFT
 from skad.derivatives.record import Record
+from skad.evaluation.collapse import says_nothing
 from skad.utils.tables import read_table, write_table
 
 DRIFT_LEVEL = 0.05
@@ -45,7 +46,7 @@ def _doubts(record, usual, n_records, drift):
         )
     if sidecar.missing_contrasts:
         yield f"missing contrast: {', '.join(sidecar.missing_contrasts)}"
-    if summary["maximum"] <= summary["percentile_50"]:
+    if says_nothing(summary["maximum"], summary["percentile_50"]):
         yield "collapse: all scores are the same, the map says nothing"
     ratio = summary["n_voxels"] / usual
     if n_records > 2 and not 1 / OTHER_SIZE <= ratio <= OTHER_SIZE:

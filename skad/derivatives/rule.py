@@ -63,7 +63,7 @@ class LesionRule:
             `min_volume` is negative, or the calibrator has too few patients for its rate.
         """
         if min_volume < 0:
-            raise ValueError(f"min_volume should be at least 0 mL, got {min_volume:g}.")
+            raise ValueError(f"min_volume (--min-volume) should be at least 0 mL, got {min_volume:g}.")
         if calibrator is not None:
             return cls(-float(calibrator.offset_), float(min_volume), float(calibrator.fpr), calibrator.unit)
         steps = getattr(detector.pipeline_, "steps", [("", detector.pipeline_)])

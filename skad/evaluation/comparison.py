@@ -91,12 +91,13 @@ def evaluate(
     (1.0, 0, 4.0)
     """
     by_name = {_key(record.subject, record.session): record for record in maps}
-    labelled = [volume for volume in volumes if volume.has_labels]
-    if not labelled:
-        raise ValueError("volumes should hold at least one with labels, got none.")
     rules = LesionRules(dilation, min_size, tolerance)
     collected = _Collected(size_step, rules, probability)
-    for volume in labelled:
+    n_labelled = 0
+    for volume in volumes:  # one after the other: whoever yields them may let them go then
+        if not volume.has_labels:
+            continue
+        n_labelled += 1
         session = volume.info.get("session")
         try:
             record = by_name.get(_key(volume.subject, session))
@@ -107,6 +108,8 @@ def evaluate(
             collected.update(y, anomaly, volume.subject, session or "", used, voxel_size)
         except (ValueError, OSError) as error:
             collected.errors["_".join(filter(None, (volume.subject, session)))] = error
+    if not n_labelled:
+        raise ValueError("volumes should hold at least one with labels, got none.")
     return collected.result(threshold)
 
 

@@ -44,7 +44,6 @@ def fit_mixture(
     reg_covar: float = 1e-3,
     max_iter: int = 100,
     seed: int = 0,
-    start: Mixture | None = None,
 ) -> Mixture:
     """Maximum likelihood by scikit-learn's expectation maximization, on standardized features.
 
@@ -60,8 +59,6 @@ def fit_mixture(
         Most steps of expectation maximization.
     seed : int, default=0
         Of the k-means clustering that EM starts from.
-    start : (weights, means, covariances), default=None
-        Start from this mixture instead.
 
     Returns
     -------
@@ -82,13 +79,6 @@ def fit_mixture(
     center, scale = pixels.mean(axis=0), pixels.std(axis=0)
     scale = np.where(scale > 0, scale, 1)
     mixture = GaussianMixture(n_components, reg_covar=reg_covar, max_iter=max_iter, random_state=seed)
-    if start is not None:
-        weights, means, covariances = start
-        mixture.set_params(
-            weights_init=weights,
-            means_init=(means - center) / scale,
-            precisions_init=np.linalg.inv(covariances / np.outer(scale, scale)),
-        )
     mixture.fit((pixels - center) / scale)
     return mixture.weights_, mixture.means_ * scale + center, mixture.covariances_ * np.outer(scale, scale)
 
@@ -105,7 +95,8 @@ def fit_trimmed_mixture(
     """Fit a mixture that leaves out the pixels it finds most abnormal.
 
     Concentration steps as of the trimmed likelihood estimator: fit, leave out the share of pixels with the
-    highest anomaly, fit to the rest from where the last fit ended, and again.
+    highest anomaly, fit to the rest anew, and so on. Every fit starts afresh: from where the last one ended,
+    a component that holds a lesion would stay there.
 
     Parameters
     ----------
@@ -135,5 +126,5 @@ def fit_trimmed_mixture(
     for _ in range(n_rounds if trimmed else 0):
         scores = anomaly(mixture, pixels)
         kept = pixels[scores <= np.quantile(scores, 1 - trimmed)]
-        mixture = fit_mixture(kept, n_components, start=mixture, **kwargs)
+        mixture = fit_mixture(kept, n_components, **kwargs)
     return mixture

@@ -1,7 +1,8 @@
 """Tail probability of a contrast given the others under a Gaussian mixture of normal pixels."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import gammaln, log_ndtr, logsumexp, xlogy
@@ -13,9 +14,12 @@ from skad.mixture.conditional import ConditionalMixture
 from skad.mixture.conditional_maps import condition_on_others, conditional_maps
 from skad.mixture.fitting import fit_trimmed_mixture, sample_pixels
 from skad.postprocessing import smooth_foreground
+from skad.preprocessing.landmarks import is_t1_weighted
 from skad.training import seeded
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
+
+_BRIGHT = ("flair", "t2w", "t2")  # ends of names of contrasts on which lesions are bright, best first
 
 
 class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
@@ -74,6 +78,7 @@ class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
     --------
     skad.reconstruction.ConditionalMixtureReconstructor : The conditional mean as a reference for any scorer.
     MixtureScorer : The joint density of the contrasts instead of tails of one.
+    skad.SingleSubjectDetector : This scorer fitted to every patient's own volume, without normal scans.
 
     Notes
     -----
@@ -86,7 +91,8 @@ class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
     A missing contrast is marginalized exactly, as a given one and as a scored one: p-values of slices with
     and without it are comparable. An image of one contrast has the tail of its marginal distribution.
 
-    Contrasts are indices because an array has no names; ``skad fit`` knows names and chooses FLAIR.
+    Contrasts are indices because an array has no names; `for_contrasts` makes the choice by name, where names
+    are known.
 
     References
     ----------
@@ -148,6 +154,40 @@ class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
         self.max_pixels = max_pixels
         self.contamination = contamination
         self.random_state = random_state
+
+    @classmethod
+    def for_contrasts(cls, names: Sequence[str], **params: Any) -> Self:
+        """A scorer with the choice of contrasts that suits most lesions of the brain.
+
+        Lesions are bright on FLAIR (without FLAIR: on T2-weighted images) for a voxel with their T1-weighted
+        intensities. Other contrasts are not conditioned on: given that a voxel is bright on T2, it is
+        expected to be on FLAIR. Without FLAIR or T2 all contrasts are scored, both tails.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of the contrasts, in the order of the images, such as ``volume.contrasts``.
+        **params
+            Other parameters.
+
+        Returns
+        -------
+        ConditionalMixtureScorer
+            Unfitted.
+
+        Examples
+        --------
+        >>> from skad.scoring import ConditionalMixtureScorer
+        >>> ConditionalMixtureScorer.for_contrasts(["T1w", "FLAIR", "T2w"])
+        ConditionalMixtureScorer(contrast=1, given=[0], sign=1)
+        """
+        names = list(names)
+        bright = [name for ending in _BRIGHT for name in names if name.lower().endswith(ending)]
+        if not bright:
+            return cls(**params)
+        t1_weighted = [index for index, name in enumerate(names) if is_t1_weighted(name)]
+        chosen = {"contrast": names.index(bright[0]), "given": t1_weighted or None, "sign": 1}
+        return cls(**chosen | params)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Array, y: Array | None = None) -> Self:

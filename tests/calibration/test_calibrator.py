@@ -15,6 +15,9 @@ from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator
 from skad.scoring import IntensityScorer, ResidualScorer
 
+# blocks of noise with a planted block are unlike blocks of noise without
+pytestmark = pytest.mark.filterwarnings("ignore::skad.calibration.UnlikeTrainingWarning")
+
 SHAPE = (9, 11, 7)  # all different
 CENTRED = np.array([[2.0, 0, 0, -8], [0, 2, 0, -10], [0, 0, 2, -6], [0, 0, 0, 1]])
 

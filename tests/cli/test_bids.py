@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from skad.cli import main
-from skad.cli.output import map_path
 from skad.derivatives.bids import describe_derivative, source_uri
+from skad.derivatives.naming import map_path
 from skad.io import Volume
 
 # (BIDS 1.11, rules/files/deriv/imaging) names an anatomical derivative may have, of those that skad writes

@@ -108,7 +108,9 @@ def test_the_rate_of_calibration_is_the_default_and_small_lesions_go(calibrated,
     sidecar = json.loads((tmp_path / "sub-01/anat/sub-01_desc-anomaly_map.json").read_text())
     assert sidecar["Lesions"]["FalsePositiveRate"] == 0.1
     text = (tmp_path / "sub-01/lesions.csv").read_text()
-    assert text.split() == ["lesion,volume_ml,x_mm,y_mm,z_mm,peak_score,p_value"]
+    assert text.split() == [
+        "lesion,volume_ml,x_mm,y_mm,z_mm,peak_score,p_value,peak_x_mm,peak_y_mm,peak_z_mm"
+    ]
 
 
 @quiet

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-import skad.cli.score
+from skad import VolumeAnomalyDetector
 from skad.datasets import load
 from skad.metrics import foreground_roc_auc_score
 from skad.persistence import load as load_detector
@@ -152,13 +152,14 @@ def test_score_draws_each_subject(detector, tmp_path, brain, write_subject, run)
 
 def test_a_resumed_scoring_keeps_the_maps_of_the_same_detector(maps, detector, cohort, run, monkeypatch):
     (maps / "sub-02/anat/sub-02_desc-anomaly_map.nii.gz").unlink()
-    scored = []
-    save_image = skad.cli.score.save_image
+    scored, anomaly_of = [], VolumeAnomalyDetector.anomaly_of
     monkeypatch.setattr(
-        skad.cli.score, "save_image", lambda image, path: scored.append(path.name) or save_image(image, path)
+        VolumeAnomalyDetector,
+        "anomaly_of",
+        lambda self, volume: scored.append(volume.subject) or anomaly_of(self, volume),
     )
     assert run("score", detector, cohort, "--out", maps, "--no-figures", "--resume")[0] == 0
-    assert scored == ["sub-02_desc-anomaly_map.nii.gz"]
+    assert scored == ["sub-02"]
     assert len(rows(maps / "scores.csv")) == 3
 
 

@@ -4,13 +4,14 @@ import csv
 import json
 import re
 import shutil
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
-from skad.calibration import ConformalCalibrator
-from skad.cli import doubts, main
+from skad.cli import main
+from skad.io.nifti import NiftiFile
 
 
 @pytest.fixture(scope="module")
@@ -101,26 +102,6 @@ def test_mistakes_are_one_line(run, maps, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore::skad.calibration.DriftWarning")
-@pytest.mark.parametrize(("shift", "drifts"), [(0, False), (9, True)])
-def test_drift_is_told_of_the_cohort_and_of_its_subjects(shift, drifts, tmp_path):
-    quantiles = np.random.default_rng(0).normal(size=(45, 5))
-    calibrator = ConformalCalibrator(None)
-    calibrator.summaries_, calibrator.n_patients_ = quantiles[:40], 40
-    names = [f"sub-0{i}_ses-1_desc-anomaly_map.nii.gz" for i in range(5)]
-    new = {tmp_path / name: row + shift for name, row in zip(names, quantiles[40:], strict=True)}
-    doubts.write_drift(calibrator, new, tmp_path)
-    warnings = {path: [] for path in new}
-    assert bool(doubts.warn_of_drift(tmp_path, warnings)) == drifts
-    assert all(bool(each) == drifts for each in warnings.values())
-    text = (tmp_path / "drift.csv").read_text().split()
-    assert text[0] == "map,p_value" and text[1].startswith("all,") and text[2].startswith("sub-00_ses-1,")
-
-
-def test_without_a_table_of_drift_nothing_is_said(tmp_path):
-    assert doubts.warn_of_drift(tmp_path, {tmp_path / "x.nii.gz": []}) == []
-
-
 def test_score_and_evaluate_leave_a_report(run, cohort, detector, tmp_path):
     maps = tmp_path / "maps"
     path = maps / "report.html"
@@ -154,3 +135,41 @@ def test_a_scoring_without_calibration_forgets_the_drift_of_another(run, cohort,
     (tmp_path / "drift.csv").write_text("map,p_value\nall,0.001\n")
     assert run("score", detector, cohort, "--out", tmp_path, "--no-figures")[0] == 0
     assert "Drift" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the files whose voxels, or JSON, are read."""
+    names = []
+    load, read_text = NiftiFile.load, Path.read_text
+    monkeypatch.setattr(NiftiFile, "load", lambda self: names.append(self.path.name) or load(self))
+    monkeypatch.setattr(
+        Path,
+        "read_text",
+        lambda self, *args, **kwargs: names.append(self.name) or read_text(self, *args, **kwargs),
+    )
+    return names
+
+
+def test_scoring_reads_each_scan_once_and_no_map(run, cohort, detector, tmp_path, reads):
+    assert run("score", detector, cohort, "--out", tmp_path)[0] == 0
+    scans = [path.name for path in cohort.rglob("*.nii.gz")]
+    assert sorted(name for name in reads if ".nii" in name) == sorted(scans)
+    assert not [name for name in reads if name.endswith("_map.json")]
+
+
+def test_a_report_reads_each_scan_map_and_sidecar_once(run, cohort, maps, tmp_path, reads):
+    assert run("report", maps, "--scans", cohort, "--out", tmp_path / "report.html")[0] == 0
+    files = [path.name for folder in (cohort, maps) for path in folder.rglob("sub-*_*.*")]
+    wanted = [name for name in files if name.endswith((".nii.gz", "_map.json"))]
+    assert sorted(name for name in reads if name.startswith("sub-")) == sorted(wanted)
+
+
+def test_an_evaluation_with_its_report_reads_each_scan_and_sidecar_once(run, cohort, maps, tmp_path, reads):
+    copy = shutil.copytree(maps, tmp_path / "maps")
+    assert run("evaluate", copy, cohort)[0] == 0
+    wanted = [path.name for path in cohort.rglob("*.nii.gz")]
+    wanted += [path.name for path in maps.rglob("*_map.json")]
+    assert sorted(name for name in reads if name.startswith("sub-") and "_map.nii" not in name) == sorted(
+        wanted
+    )

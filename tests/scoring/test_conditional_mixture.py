@@ -141,3 +141,18 @@ def test_trimming_forgets_lesions_in_the_training_slices(X):
 def test_contrasts_and_signs_have_to_fit_the_images(X, kwargs, message):
     with pytest.raises(ValueError, match=message):
         _scorer(**kwargs).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("names", "contrast", "given", "sign"),
+    [
+        (["T1w", "FLAIR", "ce-gadolinium_T1w", "T2w"], 1, [0, 2], 1),
+        (["t2", "t1ce", "t1"], 0, [1, 2], 1),
+        (["FLAIR", "T2w"], 0, None, 1),
+        (["FLAIR"], 0, None, 1),
+        (["T1w", "ce-gadolinium_T1w"], None, None, 0),
+    ],
+)
+def test_contrasts_are_chosen_by_name(names, contrast, given, sign):
+    scorer = ConditionalMixtureScorer.for_contrasts(names, trimmed=0.1)
+    assert (scorer.contrast, scorer.given, scorer.sign, scorer.trimmed) == (contrast, given, sign, 0.1)

@@ -1,0 +1,100 @@
+"""Tables and curves of a report: how the maps compare with the labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from skad.evaluation import Evaluation
+from skad.metrics import ScoreHistogram
+from skad.plotting import plot_precision_recall, plot_roc
+from skad.utils.tables import read_table
+
+EVALUATION, ROC = "evaluation.csv", "roc.png"  # of `skad evaluate`
+LESION_SIZES, LESION_VOLUMES = "lesion_sizes.csv", "lesion_volumes.csv"  # too
+METRIC_NAMES = {"roc_auc": "ROC-AUC", "average_precision": "average precision", "best_dice": "best Dice"}
+_SUMMARY = ("mean", "sd", "pooled")
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """What a report shows of an evaluation.
+
+    Attributes
+    ----------
+    rows : sequence of dict
+        Of scans and labels, and of their mean, deviation and pooled score.
+    sizes : sequence of dict
+        Per range of lesion sizes.
+    roc : bytes or None
+        A picture of the curves.
+    """
+
+    rows: Sequence[dict[str, Any]] = ()
+    sizes: Sequence[dict[str, Any]] = ()
+    roc: bytes | None = None
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> Self:
+        """From what :func:`skad.evaluation.evaluate` found."""
+        return cls([*evaluation.rows, *evaluation.summary()], evaluation.lesion_sizes)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """From what ``skad evaluate`` left in a folder of maps, if anything."""
+        roc = folder / ROC
+        return cls(
+            read_table(folder / EVALUATION),
+            read_table(folder / LESION_SIZES),
+            roc.read_bytes() if roc.exists() else None,
+        )
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """By heading: the scores over subjects per class, and per lesion size."""
+        classes = sorted({row["label"] for row in self.rows}, key=lambda label: (label != "any", label))
+        classes = classes[:1] if len(classes) == 2 else classes  # the only class is any
+        per_class = [
+            _class_row(label, [row for row in self.rows if row["label"] == label]) for label in classes
+        ]
+        tables = {
+            "Against the labels, per class": per_class,
+            "Against the labels, per lesion size": [_size_row(row) for row in self.sizes],
+        }
+        return {heading: rows for heading, rows in tables.items() if rows}
+
+
+def label_figures(histogram: ScoreHistogram, scores: LabelScores) -> dict[str, Any]:
+    """ROC and precision-recall curves of the labels, or else the picture of ``skad evaluate``, by caption."""
+    abnormal = [label for label in histogram.labels if label > 0]
+    if abnormal and 0 in histogram.labels:
+        curves = {"any": None} | ({f"class {k}": k for k in abnormal} if len(abnormal) > 1 else {})
+        points = {name: histogram.operating_points(label=k) for name, k in curves.items()}
+        roc = {name: (*each.roc_curve()[:2], each.roc_auc()) for name, each in points.items()}
+        return {
+            "ROC curves, voxels of all subjects": plot_roc(roc),
+            "Precision and recall, voxels of all subjects; dotted: guessing": plot_precision_recall(points),
+        }
+    return {} if scores.roc is None else {"ROC curves, voxels of all subjects": scores.roc}
+
+
+def _class_row(label, rows):
+    """Mean and standard deviation over subjects, and the score of all their voxels together."""
+    of = {row["subject"]: row for row in rows if row["subject"] in _SUMMARY}
+    n = len({row["subject"] for row in rows} - set(_SUMMARY))
+    row = {"class": str(label), "subjects": n, "abnormal voxels": of["pooled"]["n_abnormal"]}
+    for metric, name in METRIC_NAMES.items():
+        row[f"{name}, mean ± sd of subjects"] = _spread(of["mean"][metric], of["sd"][metric], n)
+        row[f"{name}, pooled"] = f"{of['pooled'][metric]:.3f}"
+    return row
+
+
+def _size_row(row):
+    return {
+        "lesion in a slice (pixels)": f"{row['smallest_pixels']} to {row['largest_pixels']}",
+        "slices": row["n_slices"],
+        "ROC-AUC": _spread(row["roc_auc"], row["roc_auc_sd"], row["n_slices"]),
+    }
+
+
+def _spread(mean, sd, n):
+    return f"{mean:.3f} ± {sd:.3f}" if n > 1 else f"{mean:.3f}"

@@ -22,6 +22,13 @@ PARTS = {
 }
 PACKAGES = ("sklearn", "pyod", "skorch.callbacks")
 """Where classes with a dotted name may come from: detectors, and callbacks such as schedules."""
+CALLBACKS = ("EarlyStopping", "GradientNormClipping", "LRScheduler", "WarmRestartLR")
+"""Callbacks of skorch that read and write no file."""
+_KINDS = (
+    ("sklearn.base", "BaseEstimator"),
+    ("pyod.models.base", "BaseDetector"),
+    ("skorch.callbacks.base", "Callback"),
+)
 
 
 def find_class(name):
@@ -30,7 +37,8 @@ def find_class(name):
     Parameters
     ----------
     name : str
-        Of skad's reconstructors, scorers, planted families and augmentation; or dotted, in one of `PACKAGES`.
+        Of skad's reconstructors, scorers, planted families and augmentation; or dotted: an estimator that
+        scikit-learn or PyOD defines, or one of `CALLBACKS`. What their modules merely import is not found.
 
     Raises
     ------
@@ -45,14 +53,26 @@ def find_class(name):
     module, dot, attribute = str(name).rpartition(".")
     if not dot:
         return (ESTIMATORS | PARTS)[check_name(name, ESTIMATORS | PARTS, "class")]
-    if not any(module == package or module.startswith(f"{package}.") for package in PACKAGES):
+    package = next((each for each in PACKAGES if module == each or module.startswith(f"{each}.")), None)
+    if package is None or any(part.startswith("_") for part in name.split(".")):
         raise ValueError(f"class {name!r} should come from {', '.join(PACKAGES)}, or be one of skad's own.")
     try:
         found = importlib.import_module(module)
     except ImportError as error:
         raise ValueError(f"class {name!r} cannot be imported ({error}): check it, or install it.") from error
-    classes = {key: value for key, value in vars(found).items() if inspect.isclass(value)}
-    return classes[check_name(attribute, classes, f"class in {module},")]
+    parts = {key: value for key, value in vars(found).items() if _is_part(value, package)}
+    if not parts:
+        raise ValueError(f"class {name!r} is no estimator or callback that {module} defines.")
+    return parts[check_name(attribute, parts, f"estimator or callback in {module},")]
+
+
+def _is_part(value, package):
+    """Whether a value is an estimator or callback that the package itself defines."""
+    if not inspect.isclass(value) or not value.__module__.startswith(f"{package}."):
+        return False
+    if package == "skorch.callbacks" and value.__name__ not in CALLBACKS:
+        return False
+    return any((base.__module__, base.__name__) in _KINDS for base in value.__mro__)
 
 
 def complete(table, budget):
@@ -79,6 +99,8 @@ def complete(table, budget):
         raise ValueError(f"class should be named beside {', '.join(table) or 'nothing'}.")
     known = _parameters(find_class(table["class"]))
     own = {name: value for name, value in table.items() if name != "class"}
+    if "memory" in own:
+        raise ValueError(f"memory of {table['class']} should not be set: a cache holds pickles.")
     if known is not None:
         for name in own:
             check_name(name, known, f"parameter of {table['class']}")

@@ -43,6 +43,9 @@ KEYS = (
 OWN = ("reference", "seeds", "grid", "each")  # keys of a method that are no parameters
 
 
+_LARGEST = 2**19  # bytes of a study's file
+
+
 def read_study(path, *, data=None, device=None):
     """Read and check a study.
 
@@ -66,14 +69,28 @@ def read_study(path, *, data=None, device=None):
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = _read_table(path)
         if device is not None:
             table["budget"] = table.get("budget", {}) | {"device": device}
         return parse_study(table, name=path.stem, data=Path(data or path.parent).resolve())
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}): give a study's .toml file.") from error
-    except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
+    except ValueError as error:  # TOMLDecodeError is one
         raise ValueError(f"{path}: {error}") from error
+    except (AttributeError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(
+            f"{path}: a table, list or value is not where a study has one ({detail}): compare it with "
+            "docs/benchmark.md."
+        ) from error
+
+
+def _read_table(path):
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError(f"a study should have at most {_LARGEST} bytes.")
+    return tomllib.loads(content.decode("utf-8"))
 
 
 def parse_study(table, *, name="study", data=Path()):

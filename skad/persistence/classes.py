@@ -1,6 +1,7 @@
 """Which classes a file may name, and by which name."""
 
 import importlib
+import re
 import sys
 
 from sklearn.base import BaseEstimator
@@ -20,22 +21,8 @@ ESTIMATOR_PACKAGES = (
     "skad.synthetic",
 )
 
-# The networks that fitted estimators hold.
-NETWORKS = frozenset(
-    {
-        "skad.nn.dagmm.DAGMMNetwork",
-        "skad.nn.deep_svdd.HypersphereNetwork",
-        "skad.nn.fanogan.FAnoGAN",
-        "skad.nn.gmvae.GMVAE",
-        "skad.nn.joint_density.JointDensityNetwork",
-        "skad.nn.lesion_network.LesionNetwork",
-        "skad.nn.patch_embedding.PatchEmbedding",
-        "skad.nn.residual_unet.ResidualUNet",
-        "skad.nn.translation.TranslationNetwork",
-        "skad.nn.unet.UNet",
-        "skad.nn.vae.VAE",
-    }
-)
+# A file of skad.nn, whose public torch modules may be named.
+_NETWORK_MODULE = re.compile(r"skad\.nn\.[a-z]\w*")
 
 # Parts of scikit-learn that pipelines of skad are made of. Their constructors only store.
 SKLEARN_CLASSES = frozenset(
@@ -89,8 +76,8 @@ def find_class(name, trusted=()):
     name : str
         As :func:`public_name` gives it.
     trusted : iterable of classes
-        Allowed beside the public estimators of :data:`ESTIMATOR_PACKAGES`, :data:`NETWORKS` and
-        :data:`SKLEARN_CLASSES`.
+        Allowed beside the public estimators of :data:`ESTIMATOR_PACKAGES`, the networks of
+        `skad.nn` and :data:`SKLEARN_CLASSES`.
 
     Raises
     ------
@@ -101,7 +88,7 @@ def find_class(name, trusted=()):
     if name in by_name:
         return by_name[name]
     package, _, short = name.rpartition(".")
-    listed = name in SKLEARN_CLASSES or name in NETWORKS or _is_public(package, short)
+    listed = name in SKLEARN_CLASSES or _is_public(package, short) or is_network(name)
     cls = _imported(package, short) if listed else None
     if isinstance(cls, type) and issubclass(cls, BaseEstimator | Module):
         return cls
@@ -113,6 +100,15 @@ def find_class(name, trusted=()):
         f"asks for the class {name}, which skad does not build from a file by itself: "
         f"if you trust where the file comes from, pass trusted=[{short}] to skad.load"
     )
+
+
+def is_network(name):
+    """Whether a name is that of a public torch module, where skad.nn defines it."""
+    package, _, short = name.rpartition(".")
+    if not _NETWORK_MODULE.fullmatch(package) or short.startswith("_"):
+        return False
+    cls = _imported(package, short)
+    return isinstance(cls, type) and issubclass(cls, Module) and cls.__module__ == package
 
 
 def _is_public(package, name):

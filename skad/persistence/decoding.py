@@ -2,11 +2,19 @@
 
 import inspect
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from torch.nn import Module
 
-from skad.persistence.classes import RUN_TIME, RefusedError, find_class
+from skad.persistence.classes import RUN_TIME, RefusedError, find_class, is_network
+from skad.persistence.limits import (
+    DEPTH,
+    NODES,
+    array_of_objects,
+    at_most_parts,
+    check_config,
+    plain_dtype,
+    random_state,
+)
 from skad.utils.modules import rebuild_module
 
 
@@ -24,14 +32,24 @@ class Decoder:
         self._tensors = dict(tensors)  # each is taken out once: a file cannot multiply what it holds
         self._trusted = tuple(trusted)
         self._objects = {}
+        self._left, self._depth = NODES, 0
 
     def decode(self, node):
         """The value of a node."""
-        if isinstance(node, list):
-            return [self.decode(item) for item in node]
-        if isinstance(node, dict):
-            return _DECODERS[node["kind"]](self, node)
-        return node
+        self._left -= 1
+        if self._left < 0:
+            raise RefusedError(f"holds more than {NODES} values beside its arrays")
+        if not isinstance(node, list | dict):
+            return node
+        self._depth += 1
+        if self._depth > DEPTH:
+            raise RefusedError(f"nests its values deeper than {DEPTH} levels")
+        value = self._list(node) if isinstance(node, list) else _DECODERS[node["kind"]](self, node)
+        self._depth -= 1
+        return value
+
+    def _list(self, nodes):
+        return [self.decode(node) for node in nodes]
 
     def _named(self, nodes):
         return {name: self.decode(node) for name, node in nodes.items()}
@@ -39,16 +57,22 @@ class Decoder:
     def _estimator(self, node):
         cls = self._class(node, BaseEstimator)
         estimator = _construct(cls, self._params(cls, node))
+        if hasattr(cls, "_parameter_constraints"):
+            estimator._validate_params()
         self._objects[node["number"]] = estimator
         vars(estimator).update(self._state(cls, node))
         return estimator
 
     def _module(self, node):
-        cls = self._class(node, Module)
-        weights = {name: self._tensors.pop(stored) for name, stored in node["tensors"].items()}
-        module = _built(
-            cls, rebuild_module, cls, self._named(node["config"]), weights, training=bool(node["training"])
-        )
+        cls, name = self._class(node, Module), node["class"]
+        weights = {part: self._tensors.pop(stored) for part, stored in node["tensors"].items()}
+        if any(not tensor.isfinite().all() for tensor in weights.values()):
+            raise RefusedError(f"holds a {name} whose weights are not finite")
+        config = self._named(node["config"])
+        if is_network(name):
+            check_config(config, name)
+        with at_most_parts(len(weights), name):
+            module = _built(cls, rebuild_module, cls, config, weights, training=node["training"] is True)
         self._objects[node["number"]] = module
         return module
 
@@ -79,17 +103,10 @@ class Decoder:
         return array.T if node["by_columns"] else array
 
     def _objects_array(self, node):
-        array = np.empty(len(node["values"]), dtype=_dtype(node["dtype"], "OU"))
-        array[:] = self.decode(node["values"])
-        return array.reshape(node["shape"])
+        return array_of_objects(self.decode(node["values"]), node["dtype"], node["shape"])
 
     def _scalar(self, node):
-        return _dtype(node["dtype"], "biufU").type(self.decode(node["value"]))
-
-    def _random_state(self, node):
-        generator = np.random.RandomState()
-        generator.set_state(self.decode(node["state"]))
-        return generator
+        return plain_dtype(node["dtype"], "biufU").type(self.decode(node["value"]))
 
 
 def _construct(cls, arguments):
@@ -116,13 +133,6 @@ def _built(cls, build, *arguments, **named):
         ) from error
 
 
-def _dtype(name, kinds):
-    dtype = np.dtype(name)
-    if dtype.kind not in kinds:
-        raise RefusedError(f"holds values of dtype {name}")
-    return dtype
-
-
 _DECODERS = {
     "estimator": Decoder._estimator,
     "module": Decoder._module,
@@ -131,7 +141,7 @@ _DECODERS = {
     "objects": Decoder._objects_array,
     "scalar": Decoder._scalar,
     "tensor": lambda self, node: self._tensors.pop(node["tensor"]),
-    "random_state": Decoder._random_state,
+    "random_state": lambda self, node: random_state(self.decode(node["state"])),
     "float": lambda self, node: float(node["value"]),
     "dict": lambda self, node: {self.decode(key): self.decode(value) for key, value in node["items"]},
     "tuple": lambda self, node: tuple(self.decode(node["items"])),

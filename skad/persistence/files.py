@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from skad.persistence.classes import RefusedError
 from skad.persistence.decoding import Decoder
 from skad.persistence.encoding import Encoder
+from skad.persistence.limits import HEADER_BYTES
 from skad.utils.files import written_whole
 from skad.utils.typing import PathLike
 from skad.version import __version__
@@ -23,7 +24,6 @@ FORMAT = 1
 _KEY = (
     "skad"  # the only key: safetensors does not keep the order of several, and equal models give equal files
 )
-_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError, RecursionError)
 
 
 class LoadError(ValueError):
@@ -111,7 +111,7 @@ def load(path: PathLike, *, trusted: Iterable[type] = ()) -> Any:
         return _decode(json.loads(header), tensors, trusted)
     except RefusedError as error:
         raise LoadError(f"{path} {error}.") from error
-    except _MALFORMED as error:
+    except Exception as error:  # a damaged header can fail anywhere, and a caller should see one error
         detail = f"{type(error).__name__}: {_one_line(error)}"
         raise LoadError(f"{path} is damaged ({detail}): copy it again or save it anew.") from error
 
@@ -122,17 +122,25 @@ def _decode(header, tensors, trusted):
             f"was written by skad {header['versions']['skad']} in format {header['format']}, "
             f"but skad {__version__} reads formats up to {FORMAT}: upgrade skad"
         )
-    return Decoder(tensors, trusted).decode(header["root"])
+    estimator = Decoder(tensors, trusted).decode(header["root"])
+    if not isinstance(estimator, BaseEstimator):
+        raise RefusedError(f"holds a {type(estimator).__name__} and no estimator")
+    return estimator
 
 
 def _read(path):
     """JSON header and tensors of a file, with everything that is not a whole safetensors file refused."""
     if not path.is_file():
         raise LoadError(f"{path} is not a file: check the path.")
-    with open(path, "rb") as file:
-        start = file.read(9)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
     if start[8:] != b"{":
         raise LoadError(f"{path} {_what_else(start)}")
+    if int.from_bytes(start[:8], "little") > HEADER_BYTES:
+        raise LoadError(f"{path} claims a header of more than {HEADER_BYTES} bytes: no skad file has one.")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(_KEY)

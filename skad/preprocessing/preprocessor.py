@@ -27,6 +27,8 @@ from skad.preprocessing.stack import SliceStack
 from skad.preprocessing.subject import check_size, normalisers, place, read_axial, to_label_slices, to_slices
 from skad.utils.typing import Array, PathLike
 
+_LARGEST_SIZE = 8192  # pixels along an axis
+
 
 class VolumePreprocessor(BaseEstimator):
     """Turn volumes into a stack of normalised axial slices, and maps of the slices into native-space images.
@@ -137,7 +139,6 @@ class VolumePreprocessor(BaseEstimator):
         self
         """
         self._validate_params()
-        _check_lengths(self.size, self.voxel_size)
         volumes = _as_list(volumes)
         self.contrasts_ = tuple(volumes[0].contrasts)
         if self.intensity == "whitematter":
@@ -228,6 +229,10 @@ class VolumePreprocessor(BaseEstimator):
         native = stack.placements[index].to_native(maps[rows], stack.slice_index[rows])
         return to_image(native, stack.volumes[index], outside=outside)
 
+    def _validate_params(self):
+        super()._validate_params()
+        _check_lengths(self.size, self.voxel_size)
+
     def _fit_mode(self):
         if self.fit_mode != "auto":
             return self.fit_mode
@@ -303,8 +308,10 @@ def _per_slice_axis(voxel_size):
 
 
 def _check_lengths(size, voxel_size):
-    if len(size) != 2 or not all(isinstance(n, Integral) and n > 0 for n in size):
-        raise ValueError(f"size should be two positive integers (height, width), got {size!r}.")
+    if len(size) != 2 or not all(isinstance(n, Integral) and 0 < n <= _LARGEST_SIZE for n in size):
+        raise ValueError(
+            f"size should be two integers (height, width) from 1 to {_LARGEST_SIZE}, got {size!r}."
+        )
     if isinstance(voxel_size, (tuple, list)) and not (len(voxel_size) == 3 and min(voxel_size) > 0):
         raise ValueError(f"voxel_size should be a positive number or three of them, got {voxel_size!r}.")
 

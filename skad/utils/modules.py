@@ -62,6 +62,9 @@ def rebuild_module(cls, config, weights, *, training):
     with torch.device("meta"):  # neither memory nor random numbers for weights that are replaced
         module = cls(**config)
     expected = module.state_dict()
+    for name in expected.keys() & weights.keys():
+        if weights[name].dtype != expected[name].dtype:
+            raise RuntimeError(f"{name} should be {expected[name].dtype}, got {weights[name].dtype}")
     weights = {name: _laid_out_as(expected.get(name), tensor) for name, tensor in weights.items()}
     module.load_state_dict(weights, assign=True)
     left = [name for name, tensor in [*module.named_parameters(), *module.named_buffers()] if tensor.is_meta]

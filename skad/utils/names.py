@@ -2,6 +2,8 @@
 
 import difflib
 
+_LONGEST = 80  # characters of a name that are compared: the time grows with their square
+
 
 def check_name(name, names, what):
     """Return ``name`` if it is one of ``names``.
@@ -27,7 +29,7 @@ def check_name(name, names, what):
     names = list(names)
     if name in names:
         return name
-    raise ValueError(f"There is no {what} {name!r}: {nearest(name, names) or _all(names)}")
+    raise ValueError(f"There is no {what} {_short(name)}: {nearest(name, names) or _all(names)}")
 
 
 def nearest(name, names, cutoff=0.5):
@@ -39,8 +41,13 @@ def nearest(name, names, cutoff=0.5):
     'did you mean FLAIR?'
     """
     folded = {each.casefold(): each for each in names}
-    near = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=cutoff)
+    near = difflib.get_close_matches(str(name)[:_LONGEST].casefold(), folded, n=1, cutoff=cutoff)
     return f"did you mean {folded[near[0]]}?" if near else ""
+
+
+def _short(name):
+    text = repr(name)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _all(names):

@@ -3,7 +3,7 @@
 Names of methods, sizes and lesion families are repeated here; a test compares them with their definitions.
 """
 
-METHODS = ("adm", "introvae", "planted")  # skad.cli.methods
+METHODS = ("mixture", "adm", "introvae", "planted")  # skad.cli.methods
 SYSTEMS, SIZES = ("adm", "introvae"), ("small", "tiny")  # skad.cli.demo
 BRAINS = ("deepbet", "template")  # skad.preparation.brain
 FAMILIES = (
@@ -55,11 +55,36 @@ def inspect(parser):
     )
 
 
+def quick(parser):
+    """Declare what ``skad quick`` takes."""
+    parser.add_argument(
+        "folder", nargs="?", help="scans in BIDS, BraTS or ISLES layout; or name files by --image"
+    )
+    parser.add_argument(
+        "--image", nargs="+", default=[], metavar="NAME=FILE", help="as FLAIR=flair.nii.gz T1w=t1.nii.gz"
+    )
+    parser.add_argument(
+        "--mask", metavar="FILE", help="brain mask of --image; default: voxels that are not 0"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="PATH", help="a folder; or a .nii.gz file, with the report beside it"
+    )
+    parser.add_argument("--contrasts", nargs="+", metavar="NAME", help="default: those all subjects have")
+    parser.add_argument(
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+    )
+    parser.add_argument("--jobs", type=int, help="subjects at the same time; default: 1")
+
+
 def fit(parser):
     """Declare what ``skad fit`` takes."""
     parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
     parser.add_argument(
-        "--method", required=True, choices=METHODS, metavar="METHOD", help=f"one of: {', '.join(METHODS)}"
+        "--method",
+        default="mixture",
+        choices=METHODS,
+        metavar="METHOD",
+        help=f"one of: {', '.join(METHODS)}; default: mixture, which trains in seconds",
     )
     parser.add_argument("--out", required=True, metavar="FILE", help="the detector, for example adm.skad")
     add_training_arguments(parser)

@@ -22,8 +22,8 @@ SETTINGS, SLICES = "settings.json", "slices.npy"
 def fit(
     folder,
     *,
-    method,
     out,
+    method="mixture",
     contrasts=None,
     where=(),
     settings=(),
@@ -50,8 +50,10 @@ def fit(
     out = Path(out)
     checkpoints = out.with_name(out.name + ".checkpoints")
     _check_free(out, checkpoints, resume, overwrite)
+    volumes, n_failed = load_for_training("fit", folder, contrasts=contrasts, where=where)
     detector = build_detector(
         method,
+        volumes[0].contrasts,
         settings=settings,
         seed=seed,
         epochs=epochs,
@@ -59,7 +61,6 @@ def fit(
         jobs=jobs,
         verbose=sys.stderr.isatty(),
     )
-    volumes, n_failed = load_for_training("fit", folder, contrasts=contrasts, where=where)
     run = {
         "method": method,
         "contrasts": list(volumes[0].contrasts),
@@ -71,6 +72,9 @@ def fit(
     if not resume and is_main_process():
         shutil.rmtree(checkpoints, ignore_errors=True)
     tell(f"{len(volumes)} subjects with {', '.join(run['contrasts'])}; training {method}.")
+    scorer = detector.pipeline.steps[-1][1]
+    if hasattr(scorer, "describe"):
+        tell(f"Abnormal is {scorer.describe(run['contrasts'])}.")
     with new_folder(checkpoints), _tidy(checkpoints):
         _check_same_run(run, checkpoints / SETTINGS)
         with checkpoint_in(checkpoints):

@@ -17,6 +17,7 @@ from skad.version import __version__
 
 # The function of command NAME is skad.cli.NAME.NAME, imported when the command runs.
 COMMANDS = {
+    "quick": (arguments.quick, "a first map of a scan from the scan alone, in seconds"),
     "inspect": (arguments.inspect, "show what of a folder of scans is used, what not, and why"),
     "fit": (arguments.fit, "train a detector on the lesion-free slices of a folder of scans"),
     "tune": (arguments.tune, "choose a method's parameters without labels, and fit with them"),
@@ -31,6 +32,7 @@ COMMANDS = {
 }
 OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 LOADING = (
+    "quick",
     "inspect",
     "prepare",
     "fit",
@@ -41,8 +43,13 @@ LOADING = (
     "report",
 )  # folders of scans
 EXAMPLES = {
+    "quick": (
+        "skad quick --image FLAIR=flair.nii.gz T1w=t1.nii.gz --out map.nii.gz",
+        "skad quick scans/ --out maps/",
+    ),
     "inspect": ("skad inspect scans/", "skad inspect scans/ --contrasts T1w FLAIR"),
     "fit": (
+        "skad fit normal/ --out quick.skad",
         "skad fit normal/ --method adm --out adm.skad",
         "skad fit scans/ --method adm --out adm.skad --where fold=train",
     ),

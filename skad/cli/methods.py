@@ -7,17 +7,23 @@ from sklearn.pipeline import Pipeline
 from skad.detector import VolumeAnomalyDetector
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
-from skad.scoring import JointDRGMM, PatchEmbeddingScorer, SyntheticAnomalyScorer
+from skad.scoring import ConditionalMixtureScorer, JointDRGMM, PatchEmbeddingScorer, SyntheticAnomalyScorer
 from skad.utils.names import check_name
 
 
-def _adm():
+def _mixture(contrasts):
+    """The tail of FLAIR given the T1-weighted contrasts: under a minute, and what networks have to beat."""
+    scorer = ConditionalMixtureScorer.for_contrasts(contrasts)
+    return VolumeAnomalyDetector(Pipeline([("score", scorer)]), preprocessor=VolumePreprocessor())
+
+
+def _adm(contrasts):
     """Kim et al., with their preprocessing."""
     pipeline = Pipeline([("reference", ContrastTranslator()), ("score", JointDRGMM())])
     return VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor())
 
 
-def _introvae():
+def _introvae(contrasts):
     """Kobayashi et al., with their preprocessing."""
     reference = LatentSearchTransformer(IntroVAEReconstructor())
     return VolumeAnomalyDetector(
@@ -26,15 +32,16 @@ def _introvae():
     )
 
 
-def _planted():
+def _planted(contrasts):
     """Planted lesions beside ADM's reference, with its preprocessing."""
     pipeline = Pipeline([("reference", ContrastTranslator()), ("score", SyntheticAnomalyScorer())])
     return VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor())
 
 
-METHODS = {"adm": _adm, "introvae": _introvae, "planted": _planted}
+METHODS = {"mixture": _mixture, "adm": _adm, "introvae": _introvae, "planted": _planted}
 
 GRIDS = {
+    "mixture": {"score__n_components": [2, 3, 4], "score__smoothing": [0.75, 1.5]},
     "adm": {
         "score__energy_weight": [5e-4, 5e-3],
         "score__residual": ["absolute", "signed"],
@@ -49,13 +56,17 @@ GRIDS = {
 """What ``skad tune`` tries by default: the scorers' parameters, so that no reconstructor is trained twice."""
 
 
-def build_detector(method, *, settings=(), seed=0, epochs=None, device="auto", jobs=None, verbose=False):
+def build_detector(
+    method, contrasts=(), *, settings=(), seed=0, epochs=None, device="auto", jobs=None, verbose=False
+):
     """The unfitted detector of a method.
 
     Parameters
     ----------
     method : str
         One of `METHODS`.
+    contrasts : sequence of str, default=()
+        Names of the contrasts, for methods that know on which lesions are bright.
     settings : sequence of str
         ``"step__parameter=value"``; steps are those of the pipeline and ``preprocessor``.
     seed, epochs, device
@@ -70,7 +81,7 @@ def build_detector(method, *, settings=(), seed=0, epochs=None, device="auto", j
     ValueError
         An unknown method or parameter; the message offers the nearest one.
     """
-    detector = METHODS[check_name(method, METHODS, "method")]()
+    detector = METHODS[check_name(method, METHODS, "method")](contrasts)
     detector.set_params(verbose=verbose, preprocessor__n_jobs=jobs)
     shared = {"random_state": seed, "max_epochs": epochs, "device": device, "verbose": verbose}
     for name in detector.get_params():

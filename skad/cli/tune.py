@@ -60,11 +60,12 @@ def tune(
     work, table = out.with_name(out.name + ".search"), out.with_name(TUNE_TABLE)
     _check_free(out, table, work, resume, overwrite)
     shared = {"seed": seed, "epochs": epochs, "device": device}
-    detector = build_detector(method, settings=settings, jobs=n_jobs, **shared)
+    volumes, n_failed = load_for_training("tune", folder, contrasts=contrasts, where=where)
+    names = volumes[0].contrasts
+    detector = build_detector(method, names, settings=settings, jobs=n_jobs, **shared)
     grid = GRIDS[method] if grid is None else read_grid(grid)
     for candidate in ParameterGrid(grid):  # a mistake is found before hours of training
-        build_detector(method, settings=[*settings, *as_settings(candidate)], **shared)
-    volumes, n_failed = load_for_training("tune", folder, contrasts=contrasts, where=where)
+        build_detector(method, names, settings=[*settings, *as_settings(candidate)], **shared)
     n_subjects = len({volume.subject for volume in volumes})
     if not 2 <= folds <= n_subjects:
         raise ValueError(f"--folds should be from 2 to {n_subjects}, the number of subjects, got {folds}.")

@@ -1,6 +1,6 @@
 """The report of a folder of maps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ def write_report(
     viewers: int = VIEWERS,
     scans: PathLike | None = None,
     gallery: Gallery | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Exception]:
     """Write the report of a folder of maps, one HTML file that opens without a network.
 
@@ -46,6 +47,8 @@ def write_report(
         The folder of the scans, whose name is told.
     gallery : Gallery, default=None
         Pages made when the maps were scored; only those it lacks are made now.
+    notes : sequence of str, default=()
+        What a reader should know of all maps, to be told before their warnings.
 
     Returns
     -------
@@ -93,7 +96,11 @@ def write_report(
         title=f"Anomaly maps of {len(subjects)} subject{'s' * (len(subjects) != 1)}",
         threshold=f"Threshold: a score of {used:.4g}, {origin}.",
         facts=_facts(maps, scans, list(volumes)),
-        warnings=[*maps.warnings, *(f"{name} is not shown: {error}" for name, error in not_shown.items())],
+        warnings=[
+            *notes,
+            *maps.warnings,
+            *(f"{name} is not shown: {error}" for name, error in not_shown.items()),
+        ],
         tables=scores.tables(),
         figures=label_figures(gallery.histogram, scores),
     )

@@ -21,6 +21,8 @@ from skad.utils.validation import foreground_of, missing_contrasts
 
 _BRIGHT = ("flair", "t2w", "t2")  # ends of names of contrasts on which lesions are bright, best first
 
+_SIGNS = {1: "brighter", 0: "brighter or darker", -1: "darker"}
+
 
 class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
     r"""Score of a pixel: log-probability that a contrast is as extreme given the pixel's other contrasts.
@@ -188,6 +190,39 @@ class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
         t1_weighted = [index for index, name in enumerate(names) if is_t1_weighted(name)]
         chosen = {"contrast": names.index(bright[0]), "given": t1_weighted or None, "sign": 1}
         return cls(**chosen | params)
+
+    def describe(self, names: Sequence[str]) -> str:
+        """What counts as abnormal, in words.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of the contrasts, in the order of the images.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> from skad.scoring import ConditionalMixtureScorer
+        >>> ConditionalMixtureScorer(contrast=1, sign=1).describe(["T1w", "FLAIR"])
+        'FLAIR brighter than expected given T1w'
+        >>> ConditionalMixtureScorer().describe(["T1w"])
+        'T1w brighter or darker than expected'
+        """
+        names = list(names)
+        everything = range(len(names))
+        scored = everything if self.contrast is None else np.atleast_1d(self.contrast).tolist()
+        given = everything if self.given is None else self.given
+        parts = []
+        for index, sign in zip(scored, np.broadcast_to(self.sign, len(scored)).tolist(), strict=True):
+            others = [names[other] for other in given if other != index]
+            parts.append(
+                f"{names[index]} {_SIGNS[sign]} than expected"
+                + f" given {' and '.join(others)}" * bool(others)
+            )
+        return ", or ".join(parts)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Array, y: Array | None = None) -> Self:

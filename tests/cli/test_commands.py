@@ -37,6 +37,14 @@ def test_fit_with_the_same_seed_gives_the_same_file(cohort, detector, tmp_path, 
     assert (tmp_path / "again.skad").read_bytes() == detector.read_bytes()
 
 
+def test_fit_without_a_method_takes_the_mixture_and_says_what_is_abnormal(cohort, tmp_path, run):
+    code, out, _ = run("fit", cohort, "--out", tmp_path / "quick.skad")
+    assert code == 0
+    assert "Abnormal is FLAIR brighter than expected given T1w." in out
+    scorer = load_detector(tmp_path / "quick.skad").pipeline_[-1]
+    assert (scorer.contrast, scorer.given, scorer.sign) == (0, [1], 1)
+
+
 def test_fit_on_disk_gives_the_same_file(cohort, detector, tmp_path, run, fast):
     assert run("fit", cohort, "--method", "adm", "--out", tmp_path / "disk.skad", "--on-disk", *fast)[0] == 0
     assert (tmp_path / "disk.skad").read_bytes() == detector.read_bytes()

@@ -115,7 +115,7 @@ def _run(name, command, options):
     except KeyboardInterrupt:
         print(f"{name}: interrupted; what is finished is kept, --resume goes on from there.", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
         print(f"{name}: {one_line(error)}", file=sys.stderr)
         record(error=one_line(error))
         return MISTAKE

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skad.preparation.itk import TO_ITK, load_simpleitk, to_itk
+from skad.preparation.itk import TO_ITK, itk_errors, load_simpleitk, to_itk
 from skad.preparation.sources import Flattened
 from skad.preparation.step import VolumeStep, changed
 
@@ -74,7 +74,8 @@ def log_bias_field(voxels, affine, mask=None):
     image, inside = sitk.Shrink(image, factors), sitk.Shrink(inside, factors)
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations(N_ITERATIONS)
-    corrector.Execute(image, inside)
+    with itk_errors("find the bias field"):
+        corrector.Execute(image, inside)
     log_field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(image)).transpose()
     known = sitk.GetArrayFromImage(inside).transpose() > 0
     return (log_field - log_field[known].mean()).astype(np.float32), _affine_of(image)

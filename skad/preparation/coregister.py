@@ -79,7 +79,7 @@ class CoRegister(VolumeStep):
             )
         still = Original.of(volume, self.to)
         originals = {
-            name: self._moved(Original.of(volume, name), still, name == self.to)
+            name: self._moved(volume, name, still)
             for name in volume.contrasts
             if not np.isnan(volume.contrasts[name]).all()
         }
@@ -97,11 +97,15 @@ class CoRegister(VolumeStep):
             info=volume.info | {"originals": originals},
         )
 
-    def _moved(self, original, still, stays):
-        if stays:
+    def _moved(self, volume, name, still):
+        original = Original.of(volume, name)
+        if name == self.to:
             return original
         fixed, moving = ((image.voxels(), image.affine) for image in (still, original))
-        return replace(original, motion=find_motion(fixed, moving, motion=self.motion))
+        try:
+            return replace(original, motion=find_motion(fixed, moving, motion=self.motion))
+        except ValueError as error:
+            raise ValueError(f"Subject {volume.subject!r}, {name} onto {self.to}: {error}") from error
 
     def _restore(self, array, volume):
         return to_originals(array, volume)

@@ -1,5 +1,8 @@
 """Arrays with an affine to SimpleITK images, and the motion between two of them."""
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import ndimage
 
@@ -27,6 +30,18 @@ def load_simpleitk():
             "skad.preparation needs SimpleITK, which is not installed: pip install 'skad[prepare]'."
         ) from error
     return SimpleITK
+
+
+@contextlib.contextmanager
+def itk_errors(task: str) -> Iterator[None]:
+    """Errors of SimpleITK, many lines with places in its own source, as a ValueError of one sentence."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].rpartition("ERROR: ")[2].rstrip(".")
+        raise ValueError(
+            f"SimpleITK could not {task} ({reason}): check that both show the same head and overlap."
+        ) from error
 
 
 def to_itk(array, affine):
@@ -96,7 +111,8 @@ def _descend(sitk, method, images, motion, start, centre):
     method.SetInitialTransform(found, inPlace=True)
     method.SetShrinkFactorsPerLevel([1] * len(BLUR))  # thick slices have no voxel to spare
     method.SetSmoothingSigmasPerLevel(BLUR)
-    method.Execute(*images)
+    with itk_errors("align the images"):
+        method.Execute(*images)
     return _to_matrix(found)
 
 
@@ -127,7 +143,8 @@ def _most_informative(sitk, method, images, starts):
     values = []
     for start in starts:
         method.SetInitialTransform(_to_transform(sitk, start))
-        values.append(method.MetricEvaluate(*images))
+        with itk_errors("compare the images"):
+            values.append(method.MetricEvaluate(*images))
     return starts[int(np.argmin(values))]
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 import torch
 
@@ -52,3 +53,26 @@ def autocast(device: torch.device, dtype: torch.dtype | None) -> contextlib.Abst
     if dtype is None:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=dtype)
+
+
+@contextlib.contextmanager
+def out_of_memory_alike() -> Iterator[None]:
+    """Raise torch.OutOfMemoryError where a CPU is out of memory, as a GPU does; torch has no class for it.
+
+    Examples
+    --------
+    >>> try:
+    ...     with out_of_memory_alike():
+    ...         torch.empty(2**55)
+    ... except torch.OutOfMemoryError:
+    ...     print("as on a GPU")
+    as on a GPU
+    """
+    try:
+        yield
+    except MemoryError as error:  # of numpy
+        raise torch.OutOfMemoryError(str(error)) from None
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise torch.OutOfMemoryError(str(error)) from None

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from skad.nn.background import split_background
-from skad.training.device import autocast, resolve_device, resolve_precision
+from skad.training.device import autocast, out_of_memory_alike, resolve_device, resolve_precision
 from skad.utils.typing import Array, FloatArray
 
 
@@ -86,7 +86,8 @@ def visit_slices(
         while start < len(X):
             batch = X[start : start + batch_size]
             try:
-                result = _apply(function, batch, background, device, dtype)
+                with out_of_memory_alike():
+                    result = _apply(function, batch, background, device, dtype)
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
                     raise MemoryError(

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from skad.nn.background import fill_background, split_background
 from skad.training.callbacks import EpochBounds, has_stopped, restore_states, states_of
+from skad.training.device import out_of_memory_alike
 from skad.training.parallel import (
     SharedBatches,
     average_buffers,
@@ -119,7 +120,8 @@ class _Net(NeuralNet):
             self.initialize()
             share_weights(self.module_)
             draw_apart()
-            self._train(slices, None if self.checkpoint is None else self.checkpoint.load())
+            with out_of_memory_alike():
+                self._train(slices, None if self.checkpoint is None else self.checkpoint.load())
         except torch.OutOfMemoryError:
             return False
         return True
@@ -227,7 +229,8 @@ def _what_fits(net, slices, batch_size):
         batch_size //= 2
         batch = default_collate([slices[i % len(slices)] for i in range(batch_size)])
         try:
-            net.train_step(batch)
+            with out_of_memory_alike():
+                net.train_step(batch)
         except torch.OutOfMemoryError:
             continue
         return f"Out of memory on {net.device} during training; batch_size={batch_size} fits."

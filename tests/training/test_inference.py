@@ -70,6 +70,22 @@ def test_halved_batches_give_the_same(images):
     assert network.seen == [7, 3, 1, 1, 1, 1, 1, 1, 1, 7]
 
 
+def test_a_cpu_without_memory_halves_the_batch_too(images):
+    seen = []
+
+    def allocate(x, foreground):
+        seen.append(len(x))
+        return x if len(x) <= 2 else torch.empty(2**55)
+
+    np.testing.assert_array_equal(run(allocate, images, batch_size=7), run(lambda x, foreground: x, images))
+    assert seen[:3] == [7, 3, 1]
+
+
+def test_another_error_of_torch_is_passed_on(images):
+    with pytest.raises(RuntimeError, match="shape"):
+        run(lambda x, foreground: x.reshape(-1, 7, 11, 13), images)
+
+
 def test_one_slice_that_does_not_fit_is_said(images):
     network = FakeOutOfMemory(limit=0)
     with pytest.raises(MemoryError, match=r"one slice of shape \(2, 20, 24\)"):

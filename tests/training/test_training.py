@@ -191,6 +191,16 @@ def test_out_of_memory_names_a_batch_size_that_fits(images, limit, batch_size, f
         train(images, module=FakeOutOfMemory(limit), batch_size=batch_size)
 
 
+def test_a_cpu_without_memory_names_a_batch_size_that_fits_too(images):
+    def loss(module, x, foreground):
+        if len(x) > 3:
+            torch.empty(2**55)
+        return squared_error(module, x, foreground)
+
+    with pytest.raises(MemoryError, match="Out of memory on cpu during training; batch_size=3 fits"):
+        train(images, loss=loss, batch_size=6, device="cpu")
+
+
 def test_out_of_memory_for_a_single_slice_says_so(images):
     with pytest.raises(MemoryError, match="even with batch_size=1"):
         train(images, module=FakeOutOfMemory(0), batch_size=4)

@@ -69,14 +69,25 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
     weight_decay : float, default=1e-5
         Of AdamW (K's value; the optimiser is ours).
     max_epochs : int, default=1000
-        (K)
+        Passes over the training slices (K).
     batch_size : int, default=100
-        (K)
+        Slices per step (K).
     lr : float, default=1e-5
         Learning rate of AdamW (K). For a training of minutes on a CPU take 1e-3 with ``width=16, depth=3,
         batch_size=8`` and some 20 epochs.
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`.
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -88,7 +99,14 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         Per epoch the mean of "loss", "dice_loss" and "focal_loss".
     loss_curve_ : list of float
         ``history_["loss"]``.
-    background_, n_contrasts_in_
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    anatomical_fidelity : Judges references by a fitted segmenter.
 
     Notes
     -----

@@ -62,11 +62,14 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     precision : {"auto", "fp32", "bf16"}, default="auto"
         bf16 autocast on a GPU, fp32 on a CPU.
     random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
     verbose : int or bool, default=False
-        Progress bar with the loss.
+        Show a progress bar with the loss.
     callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
     warm_start : bool, default=False
-        Go on from the last fit's network.
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -77,7 +80,14 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     medians_ : ndarray of shape (n_contrasts,)
         Median of the training slices' medians: stands in for the median of a missing contrast.
     background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
     n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    skad.scoring.JointDRGMM : The density that makes ADM of it.
+    skad.scoring.ResidualScorer : Scores the residuals directly.
 
     Notes
     -----

@@ -63,11 +63,24 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
     augmentation : "auto", Augmentation or None, default="auto"
         Random views of the training slices, before the noise. "auto": flips.
     max_epochs : int, default=40
+        Passes over the training slices.
     batch_size : int, default=16
+        Slices per step.
     lr : float, default=1e-3
         Learning rate of Adam.
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`.
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -77,7 +90,14 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         Standard deviation of every contrast over the training foreground.
     loss_curve_ : list of float
         Mean training loss of every epoch.
-    background_, n_contrasts_in_
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    skad.scoring.ResidualScorer : Scores what the denoiser changes.
 
     Notes
     -----

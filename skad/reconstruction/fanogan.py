@@ -30,20 +30,32 @@ class FAnoGANReconstructor(AutoencoderReconstructor):
     kappa : float, default=1.0
         Weight of the features' residual in the encoder's loss.
     value_range : (float, float) or None, default=None
-        As of :class:`VAEReconstructor`.
+        Lowest and highest intensity, which the networks see as -1 and 1; None learns them for every contrast
+        as the 0.1 % and 99.9 % quantiles of the training foreground. What lies beyond is clipped. (We)
     augmentation : Augmentation or None, default=None
         Random views of the training slices.
     max_epochs : int, default=200
         Of the game, and again of the encoder. (We)
     batch_size : int, default=64
+        Slices per step.
     lr : float, default=1e-4
         Learning rate of generator and critic: Adam with betas 0 and 0.9.
     encoder_lr : float, default=5e-5
         Learning rate of the encoder: RMSprop.
-    device, precision, random_state, verbose, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`.
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
     callbacks : list of skorch callbacks or None, default=None
-        Each training has its own copies; in the game a schedule of learning rates moves the critic's only.
+        Learning-rate schedules, early stopping and the like; copied for each of the two trainings. In the
+        game a schedule moves the critic's rate only.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -57,13 +69,24 @@ class FAnoGANReconstructor(AutoencoderReconstructor):
         ``history_["encoder_loss"]``.
     latent_shape_ : (int, int, int)
         ``(n_latents, 1, 1)``
-    value_range_, image_size_, background_, n_contrasts_in_
-        As of :class:`VAEReconstructor`.
+    value_range_ : ndarray of shape (n_contrasts, 2)
+        Lowest and highest intensity of each contrast, which the networks see as -1 and 1.
+    image_size_ : (int, int)
+        Height and width; at score time slices must have them too.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
 
     Warns
     -----
     CollapseWarning
         In ``fit``, when after 5 or more epochs references hardly differ between slices.
+
+    See Also
+    --------
+    VAEReconstructor : Encoder and decoder trained together.
+    LatentSearchTransformer : AnoGAN's search, beginning at the encoded latents.
 
     Notes
     -----

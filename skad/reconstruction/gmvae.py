@@ -27,8 +27,10 @@ class GMVAEReconstructor(AutoencoderReconstructor):
     channels : sequence of int, default=(64, 64)
         Filters of the encoder's residual blocks, each followed by a halving, as of :class:`VAEReconstructor`
         (we; two halvings and 64 filters as in the authors' program).
-    latent_channels, w_channels : int, default=1, 1
-        Channels of the latent maps z and w.
+    latent_channels : int, default=1
+        Channels of the latent map z.
+    w_channels : int, default=1
+        Channels of the latent map w.
     n_components : int, default=6
         Gaussians of the prior p(z | w, c).
     noise : float, default=0.25
@@ -44,16 +46,31 @@ class GMVAEReconstructor(AutoencoderReconstructor):
     restoration_lr : float, default=5e-4
         Their size. The ascent is stable as long as this is well below ``noise ** 2``.
     value_range : (float, float) or None, default=None
-        As of :class:`VAEReconstructor`: what lies beyond is clipped before the restoration begins.
+        Lowest and highest intensity, which the networks see as -1 and 1; None learns them for every contrast
+        as the 0.1 % and 99.9 % quantiles of the training foreground. What lies beyond is clipped
+        before the restoration begins. (We)
     augmentation : Augmentation or None, default=None
         Random views of the training slices.
     max_epochs : int, default=200
-        (We)
+        Passes over the training slices. (We)
     batch_size : int, default=16
+        Slices per step.
     lr : float, default=5e-5
         Learning rate of Adam.
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`. The restoration is in fp32 always.
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU. The restoration is in
+        fp32 always.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -64,13 +81,25 @@ class GMVAEReconstructor(AutoencoderReconstructor):
         and "c_prior", nats per image.
     loss_curve_ : list of float
         ``history_["loss"]``.
-    value_range_, image_size_, latent_shape_, background_, n_contrasts_in_
-        As of :class:`VAEReconstructor`; latents are those of z.
+    value_range_ : ndarray of shape (n_contrasts, 2)
+        Lowest and highest intensity of each contrast, which the networks see as -1 and 1.
+    image_size_ : (int, int)
+        Height and width; at score time slices must have them too.
+    latent_shape_ : (int, int, int)
+        Shape of one image's z.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
 
     Warns
     -----
     CollapseWarning
         In ``fit``, when after 5 or more epochs decoded images hardly differ between slices.
+
+    See Also
+    --------
+    VAEReconstructor : A single Gaussian as prior, no restoration.
 
     Notes
     -----

@@ -35,8 +35,11 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
 
     Parameters
     ----------
-    channels, latent_channels
-        As of :class:`VAEReconstructor`.
+    channels : sequence of int, default=(32, 64, 128, 256, 512, 512)
+        Filters of the encoder's residual blocks, each followed by a halving; the decoder has them backwards
+        and half of the first at its end (K). Height and width must be divisible by ``2 ** len(channels)``.
+    latent_channels : int, default=128
+        Channels of mean and log-variance: 128 x 4 x 4 latents for 256 x 256 pixels (K).
     alpha : float, default=0.5
         Weight of the game (K, eqs. 6-7).
     reconstruction_weight : float, default=0.04
@@ -48,18 +51,36 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
     sample_prior : bool, default=False
         Let decoded draws from the prior take part in the game beside the reconstructions, as in the original
         IntroVAE; K's equations have reconstructions only.
-    ssim_weight, value_range, augmentation
-        As of :class:`VAEReconstructor`.
+    ssim_weight : float, default=1.0
+        Weight of 1 - SSIM beside the squared error in L_AE. (K, III-C.2, adds the term and gives no weight.)
+    value_range : (float, float) or None, default=None
+        Lowest and highest intensity, which the networks see as -1 and 1; None learns them for every contrast
+        as the 0.1 % and 99.9 % quantiles of the training foreground. What lies beyond is clipped. (We)
+    augmentation : "auto", Augmentation or None, default="auto"
+        Random views of the training slices. "auto": flips (K), rotation up to 10 degrees and scaling up to 10
+        % (amounts ours).
     max_epochs : int, default=200
-        (K)
+        Passes over the training slices, warm-up included (K).
     batch_size : int, default=120
-        (K)
-    encoder_lr, decoder_lr : float, default=1e-4, 5e-3
-        Learning rates of the two players' Adam (K).
-    device, precision, random_state, verbose, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`; a warm start skips the warm-up.
+        Slices per step (K).
+    encoder_lr : float, default=1e-4
+        Learning rate of the encoder's Adam (K).
+    decoder_lr : float, default=5e-3
+        Learning rate of the decoder's Adam (K).
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
     callbacks : list of skorch callbacks or None, default=None
-        A schedule of learning rates moves the encoder's only.
+        Learning-rate schedules, early stopping and the like; copied for each fit. A schedule moves the
+        encoder's rate only.
+    warm_start : bool, default=False
+        Continue from the network of the last fit, without a warm-up.
 
     Attributes
     ----------
@@ -72,8 +93,16 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
         "kl_reconstructed" and the share are NaN during the warm-up.
     loss_curve_ : list of float
         ``history_["encoder_loss"]``.
-    value_range_, image_size_, latent_shape_, background_, n_contrasts_in_
-        As of :class:`VAEReconstructor`.
+    value_range_ : ndarray of shape (n_contrasts, 2)
+        Lowest and highest intensity of each contrast, which the networks see as -1 and 1.
+    image_size_ : (int, int)
+        Height and width; at score time slices must have them too.
+    latent_shape_ : (int, int, int)
+        ``(latent_channels, height / 2 ** len(channels), width / 2 ** len(channels))``
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
 
     Warns
     -----
@@ -83,6 +112,11 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
     UserWarning
         In ``fit``, when in the last third of the epochs fewer than 5 % of the reconstructions were inside the
         margin.
+
+    See Also
+    --------
+    VAEReconstructor : The same networks without the game.
+    LatentSearchTransformer : Latents that reproduce an image better.
 
     Notes
     -----

@@ -45,6 +45,10 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
     background_, n_contrasts_in_, image_size_, latent_shape_, module_
         Those of ``reconstructor_``.
 
+    See Also
+    --------
+    IntroVAEReconstructor : The reconstructor that K searches.
+
     Notes
     -----
     We: images of a batch are searched together and independently, the best latents seen are kept. Sums round

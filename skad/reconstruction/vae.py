@@ -41,19 +41,33 @@ class VAEReconstructor(AutoencoderReconstructor):
         Random views of the training slices. "auto": flips (K), rotation up to 10 degrees and scaling up to 10
         % (amounts ours).
     max_epochs : int, default=200
-        (K)
+        Passes over the training slices (K).
     batch_size : int, default=120
-        (K)
-    encoder_lr, decoder_lr : float, default=1e-4, 5e-3
-        Learning rates of Adam (K).
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`.
+        Slices per step (K).
+    encoder_lr : float, default=1e-4
+        Learning rate of Adam for the encoder (K).
+    decoder_lr : float, default=5e-3
+        Learning rate of Adam for the decoder (K).
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
     module_ : VAE
         On the CPU.
     value_range_ : ndarray of shape (n_contrasts, 2)
+        Lowest and highest intensity of each contrast, which the networks see as -1 and 1.
     image_size_ : (int, int)
         Height and width; at score time slices must have them too.
     latent_shape_ : (int, int, int)
@@ -62,13 +76,21 @@ class VAEReconstructor(AutoencoderReconstructor):
         Per epoch the mean of "loss", "kl_real" (L_REG, nats) and "reconstruction_error" (L_AE).
     loss_curve_ : list of float
         ``history_["loss"]``.
-    background_, n_contrasts_in_
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
 
     Warns
     -----
     CollapseWarning
         In ``fit``, when ``reconstruction_weight=0``, or when after 5 or more epochs the reconstructions
         hardly differ between slices.
+
+    See Also
+    --------
+    IntroVAEReconstructor : The same networks in an adversarial game.
+    LatentSearchTransformer : Latents that reproduce an image better.
 
     Notes
     -----

@@ -95,14 +95,26 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     augmentation : Augmentation or None, default=None
+        Random views of the training slices.
     max_epochs : int, default=50
         (We)
     batch_size : int, default=16
         (We)
     lr : float, default=1e-3
         (We; Zong et al. take 1e-4 and train for 10,000 steps and more)
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`.
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -116,12 +128,20 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
     history_ : dict of str to list of float
         "loss", "reconstruction", "energy" and "penalty" of every epoch.
     offset_ : float
-    background_, n_contrasts_in_
+        Threshold of ``predict``: the ``contamination`` quantile of the training scores.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
 
     Raises
     ------
     SingularCovarianceError
         In ``fit``, when a covariance is singular in spite of ``reg_covar``.
+
+    See Also
+    --------
+    JointDRGMM : The density of ADM.
 
     Notes
     -----

@@ -69,14 +69,26 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     augmentation : Augmentation or None, default=None
+        Random views of the training slices.
     max_epochs : int, default=50
-        (We)
+        Passes over the training slices. (We)
     batch_size : int, default=16
-        (We)
+        Slices per step. (We)
     lr : float, default=1e-4
         Learning rate of Adam.
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`. A warm start keeps centre and radius.
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network, center and radius of the last fit.
 
     Attributes
     ----------
@@ -90,7 +102,15 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
     loss_curve_ : list of float
         Mean of the objective in every epoch, without the weight decay.
     offset_ : float
-    background_, n_contrasts_in_
+        Threshold of ``predict``: the ``contamination`` quantile of the training scores.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    DAGMMScorer : A density instead of a sphere.
 
     Notes
     -----

@@ -118,14 +118,26 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     augmentation : Augmentation or None, default=None
+        Random views of the training slices.
     max_epochs : int, default=50
-        A: 50 (BraTS), 200 (ISLES).
+        Passes over the training slices; A: 50 (BraTS), 200 (ISLES).
     batch_size : int, default=16
-        (We)
+        Slices per step. (We)
     lr : float, default=1e-3
-        (We)
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`.
+        Learning rate of Adam. (We)
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -140,12 +152,22 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
     history_ : dict of str to list of float
         "loss", "reconstruction" and "energy" of every epoch.
     offset_ : float
-    background_, n_contrasts_in_
+        Threshold of ``predict``: the ``contamination`` quantile of the training scores.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
 
     Raises
     ------
     SingularCovarianceError
         In ``fit``, when a covariance is singular and ``singularity`` is "none" or "penalty".
+
+    See Also
+    --------
+    skad.reconstruction.ContrastTranslator : The references of ADM.
+    ConditionalMixtureScorer : ADM's idea in closed form.
+    DAGMMScorer : Joint density of an autoencoder's features.
 
     Notes
     -----

@@ -88,8 +88,19 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         Slices. (We)
     lr : float, default=1e-4
         Learning rate of Adam. (We)
-    device, precision, random_state, verbose, callbacks, warm_start
-        As in :class:`skad.reconstruction.ContrastTranslator`.
+    device : str, default="auto"
+        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
+    random_state : int, RandomState or None, default=None
+        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
+        reproducible on the same machine.
+    verbose : int or bool, default=False
+        Show a progress bar with the loss.
+    callbacks : list of skorch callbacks or None, default=None
+        Learning-rate schedules, early stopping and the like; copied for each fit.
+    warm_start : bool, default=False
+        Continue from the network of the last fit.
 
     Attributes
     ----------
@@ -98,13 +109,21 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
     loss_curve_ : list of float
         Mean triplet loss of every epoch.
     offset_ : float
-    background_, n_contrasts_in_
+        Threshold of ``predict``: the ``contamination`` quantile of the training scores.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
 
     Raises
     ------
     ValueError
         In ``fit``: slices smaller than three quarters of a patch and a pixel, or none with a patch that is at
         least half foreground.
+
+    See Also
+    --------
+    ResidualScorer : Differences of intensities instead of embeddings.
 
     Notes
     -----

@@ -47,7 +47,16 @@ class ResidualScorer(PixelScorerMixin, BaseEstimator):
     data_range_ : ndarray of shape (n_contrasts,)
         Largest minus smallest training intensity: the range of SSIM.
     offset_ : float
-    background_, n_contrasts_in_
+        Threshold of ``predict``: the ``contamination`` quantile of the training scores.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    PatchEmbeddingScorer : Differences of learned embeddings.
+    JointDRGMM : A density of residuals.
 
     Notes
     -----

@@ -52,7 +52,15 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
         Fitted clone.
     fitted_on_pairs_ : bool
     offset_ : float
-    background_, n_contrasts_in_
+        Threshold of ``predict``: the ``contamination`` quantile of the training scores.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    MixtureScorer : A Gaussian mixture on intensities, on the device.
 
     Notes
     -----
@@ -192,12 +200,38 @@ class PyODScorer(SklearnScorer):
     ----------
     detector : pyod detector
         For example ``pyod.models.ecod.ECOD()``. A clone of it is fitted.
-    features, patch_size, pair, max_pixels, contamination, random_state
-        As in :class:`SklearnScorer`.
+    features : {"pixel", "patch"}, default="pixel"
+        Rows of the detector's input: the contrasts of a pixel, or of the square around it, contrast by
+        contrast.
+    patch_size : int, default=5
+        Odd width of the square, pixels. Outside the foreground it holds the darkest training intensity of a
+        contrast and a residual of 0; beyond the border the image is mirrored.
+    pair : {"residual", "both"}, default="residual"
+        What is taken of a pair.
+    max_pixels : int, default=100_000
+        Pixels, drawn from the whole training foreground, that the detector is fitted to.
+    contamination : float, default=0.01
+        Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``. The
+        detector's own ``contamination`` does not matter.
+    random_state : int, RandomState or None, default=None
+        Draws the pixels, and seeds the detector where it (or a part of it) has a ``random_state`` of None.
 
     Attributes
     ----------
-    detector_, fitted_on_pairs_, offset_, background_, n_contrasts_in_
+    detector_ : pyod detector
+        Fitted clone.
+    fitted_on_pairs_ : bool
+        Whether ``fit`` was given pairs.
+    offset_ : float
+        Threshold of ``predict``: the ``contamination`` quantile of the training scores.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast; it replaces NaN before the network.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    SklearnScorer : The same for detectors of scikit-learn.
 
     Examples
     --------

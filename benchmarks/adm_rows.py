@@ -38,7 +38,7 @@ def _translator(seed, *, max_epochs=15, cosine=True, **parameters):
 REFERENCES = {
     "translation": _translator,
     "constant": lambda seed: _translator(seed, max_epochs=20, cosine=False),
-    "instance": lambda seed: _translator(seed, normalisation="instance"),
+    "instance": lambda seed: _translator(seed, normalization="instance"),
     "narrow": lambda seed: _translator(seed, width=8),
     "narrow-augmented": lambda seed: _translator(
         seed,

@@ -51,7 +51,7 @@ def segmentation_loss(network, images, foreground, labels, *, classes, gamma):
 class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Classifier of pixels: which anatomical structure each of them shows.
 
-    Trained on labelled normal slices it judges the references of reconstructors, see
+    Trained on labeled normal slices it judges the references of reconstructors, see
     :func:`skad.anatomy.anatomical_fidelity`.
 
     Parameters
@@ -67,7 +67,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         Random views of the training slices, labels included. "auto": rotation (K) up to 10 degrees (we).
         Mirror images only if no class is a side, such as K's left and right eye.
     weight_decay : float, default=1e-5
-        Of AdamW (K's value; the optimiser is ours).
+        Of AdamW (K's value; the optimizer is ours).
     max_epochs : int, default=1000
         Passes over the training slices (K).
     batch_size : int, default=100
@@ -182,7 +182,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Array, y: Array) -> Self:
-        """Learn the classes of labelled slices.
+        """Learn the classes of labeled slices.
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ def anatomical_fidelity(segmenter: Any, pairs: Array) -> dict[str, FloatArray]:
     Parameters
     ----------
     segmenter : AnatomySegmenter
-        Fitted on labelled normal slices of the same kind as the images (K: other patients than those to be
+        Fitted on labeled normal slices of the same kind as the images (K: other patients than those to be
         judged); or any classifier with its `predict_proba`.
     pairs : array-like of shape (n_samples, 2, n_contrasts, height, width)
         Images and their references, as a reconstructor's `transform` gives them. NaN background.

@@ -1,4 +1,4 @@
-"""Deep SVDD: features of every pixel near one centre, and the two objectives that draw them there."""
+"""Deep SVDD: features of every pixel near one center, and the two objectives that draw them there."""
 
 from itertools import pairwise
 
@@ -11,10 +11,10 @@ SLOPE = 0.1  # of LeakyReLU below zero (Ruff et al., section 4)
 
 
 class HypersphereNetwork(nn.Module):
-    """Features of every pixel at full resolution, the centre they are drawn to, and the radius around it.
+    """Features of every pixel at full resolution, the center they are drawn to, and the radius around it.
 
-    With biases, or with a bounded activation that saturates, a network could map every image onto the centre
-    without looking at it (Ruff et al., propositions 2 and 3). So there are neither biases nor normalisation,
+    With biases, or with a bounded activation that saturates, a network could map every image onto the center
+    without looking at it (Ruff et al., propositions 2 and 3). So there are neither biases nor normalization,
     and the rectifiers are leaky. Beyond the border the outermost pixels are repeated. (We)
 
     Parameters
@@ -53,7 +53,7 @@ class HypersphereNetwork(nn.Module):
         return self.layers(images).float()
 
     def squared_distances(self, images):
-        """Squared distance of every pixel's features from the centre, shape (n, height, width)."""
+        """Squared distance of every pixel's features from the center, shape (n, height, width)."""
         return (self(images) - self.center[:, None, None]).square().sum(dim=1)
 
 
@@ -72,7 +72,7 @@ def push_from_zero(center, margin=0.1):
 
 
 def one_class_loss(squared_distances, foreground):
-    """Mean squared distance from the centre (Ruff et al., eq. 4; weight decay is the optimiser's).
+    """Mean squared distance from the center (Ruff et al., eq. 4; weight decay is the optimizer's).
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def one_class_loss(squared_distances, foreground):
 
 
 def soft_boundary_loss(squared_distances, foreground, squared_radius, nu):
-    """R^2 + 1/nu times the mean excess over it (Ruff et al., eq. 3; weight decay is the optimiser's).
+    """R^2 + 1/nu times the mean excess over it (Ruff et al., eq. 3; weight decay is the optimizer's).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ class DimensionReducer(nn.Module):
     """Few feature maps from the contrasts by 3x3 convolutions, and the contrasts back by 1x1 (A, eq. 6-7).
 
     Since the way back (F_dr) sees one pixel only, a pixel's features have to keep what belongs to that pixel.
-    The way there (G_dr) has no normalisation (We): a feature depends on surroundings up to ``depth`` pixels
+    The way there (G_dr) has no normalization (We): a feature depends on surroundings up to ``depth`` pixels
     away and never on the rest of the slice, so neither background nor a lesion elsewhere changes it.  Both
     end linearly.
 

@@ -20,7 +20,7 @@ class JointDensityNetwork(nn.Module):
     features : {"both", "residual", "latent"}, default="both"
         Which maps the density sees.
     n_features : int, default=3
-        Learnt maps.
+        Learned maps.
     n_components : int, default=6
     width : int, default=16
         Hidden feature maps.
@@ -31,7 +31,7 @@ class JointDensityNetwork(nn.Module):
     scaled : bool, default=False
         Residuals in units of the standard deviation that a network expects from the reference there. (We)
     detach : bool, default=False
-        Whether the density's gradient stops at the learnt maps (ADM_woj).
+        Whether the density's gradient stops at the learned maps (ADM_woj).
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class JointDensityNetwork(nn.Module):
         self.responsibility = ResponsibilityNetwork(self.n_density_features, n_components, width=width)
 
     def forward(self, images, foreground):
-        """Feature maps, and the images rebuilt from the learnt ones.
+        """Feature maps, and the images rebuilt from the learned ones.
 
         Parameters
         ----------
@@ -73,8 +73,8 @@ class JointDensityNetwork(nn.Module):
         Returns
         -------
         maps : Tensor of shape (n, n_density_features, height, width)
-            Residuals first, then the learnt maps.
-        reconstruction : Tensor of shape (n, C, height, width), or None without learnt maps
+            Residuals first, then the learned maps.
+        reconstruction : Tensor of shape (n, C, height, width), or None without learned maps
         surprise : Tensor of shape (n, C, height, width), or None without scaling
             Negative log-likelihood of the residuals under their expected scale, up to a constant.
         """

@@ -114,7 +114,7 @@ class PatchEmbedding(nn.Module):
                 features = F.max_pool2d(features, 2)
                 halved *= 2
             else:
-                features = _split_phases(_max_of_neighbours(features))
+                features = _split_phases(_max_of_neighbors(features))
                 split += 1
         embeddings = self._perceptron_everywhere(features)
         for _ in range(split):
@@ -163,7 +163,7 @@ def _convolution(n_inputs, n_outputs, size):
     return layer
 
 
-def _max_of_neighbours(features):
+def _max_of_neighbors(features):
     """Max pooling of 2 x 2 pixels at every pixel, several times as fast as ``max_pool2d`` on a CPU."""
     rows = torch.maximum(features[:, :, 1:], features[:, :, :-1])
     return torch.maximum(rows[..., 1:], rows[..., :-1])

@@ -1,4 +1,4 @@
-"""Residual blocks of the variational autoencoders, and the initialisation of their weights."""
+"""Residual blocks of the variational autoencoders, and the initialization of their weights."""
 
 from torch import nn
 
@@ -54,7 +54,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.n_inputs, self.n_outputs = n_inputs, n_outputs
         self.body = nn.Sequential(
-            *normalised_layer(n_inputs, n_outputs), *normalised_layer(n_outputs, n_outputs)
+            *normalized_layer(n_inputs, n_outputs), *normalized_layer(n_outputs, n_outputs)
         )
         self.skip = nn.Identity() if n_inputs == n_outputs else _projection(n_inputs, n_outputs)
 
@@ -63,7 +63,7 @@ class ResidualBlock(nn.Module):
         return self.skip(features) + self.body(features)
 
 
-def normalised_layer(n_inputs, n_outputs):
+def normalized_layer(n_inputs, n_outputs):
     """3x3 convolution, batch norm and LeakyReLU."""
     convolution = he_convolution(n_inputs, n_outputs, 3, rectified=True, bias=False)
     return convolution, nn.BatchNorm2d(n_outputs), nn.LeakyReLU(SLOPE, inplace=True)

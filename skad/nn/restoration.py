@@ -7,7 +7,7 @@ _DUAL_STEPS = 10  # per step of the descent; each begins where the last one ende
 
 
 def total_variation(images, foreground):
-    """Sum of absolute differences between neighbours that are both in the foreground.
+    """Sum of absolute differences between neighbors that are both in the foreground.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ def ssim_map(images, references, foreground, *, data_range, sigma=1.5, radius=5)
 
     Notes
     -----
-    We: the window's weights are renormalised over the foreground pixels it holds, so that neither the image's
+    We: the window's weights are renormalized over the foreground pixels it holds, so that neither the image's
     border nor the background enters; where all of the window is foreground this is the paper's definition.
     Moments are taken about the mean of each image, which changes nothing but rounding.
 
@@ -52,14 +52,14 @@ def ssim_map(images, references, foreground, *, data_range, sigma=1.5, radius=5)
     def local_mean(values):
         return gaussian_blur(values * inside, sigma, radius) / weight
 
-    centre = (
+    center = (
         (images * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp(min=1)
     ).detach()
-    x, y = images - centre, references - centre
+    x, y = images - center, references - center
     mean_x, mean_y = local_mean(x), local_mean(y)
     variances = local_mean(x * x + y * y) - mean_x.square() - mean_y.square()
     covariance = local_mean(x * y) - mean_x * mean_y
-    mean_x, mean_y = mean_x + centre, mean_y + centre
+    mean_x, mean_y = mean_x + center, mean_y + center
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
     return luminance * (2 * covariance + c2) / (variances.clamp(min=0) + c2)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-NORMALISATIONS = {"batch": nn.BatchNorm2d, "instance": partial(nn.InstanceNorm2d, affine=True)}
+NORMALIZATIONS = {"batch": nn.BatchNorm2d, "instance": partial(nn.InstanceNorm2d, affine=True)}
 SMALLEST_SIDE = 5
 """In pixels: reflection padding by 4, as a 9x9 convolution needs it, takes a fifth pixel to reflect at."""
 
@@ -18,9 +18,9 @@ class TranslationNetwork(nn.Module):
     convolution (A, eq. 2-3). The channel that holds the constant tells the network which contrast to
     generate; its value tells how bright.
 
-    We differ from Johnson in two places.  Upsampling is by nearest neighbour and convolution, which leaves no
-    checkerboard; and the output is linear, because standardised images have no bounds.  Johnson's
-    normalisation, over the batch, is the default.  Instance normalisation, its later substitute in style
+    We differ from Johnson in two places.  Upsampling is by nearest neighbor and convolution, which leaves no
+    checkerboard; and the output is linear, because standardized images have no bounds.  Johnson's
+    normalization, over the batch, is the default.  Instance normalization, its later substitute in style
     transfer, subtracts the mean of every feature map, and with it all that the constant median image adds to
     the first layer; besides, its statistics depend on how much of the slice is background or lesion, so that
     a lesion would change the reference everywhere.  Batch statistics are fixed after training: each output
@@ -34,7 +34,7 @@ class TranslationNetwork(nn.Module):
         Channels after the first convolution, doubled by each of the two stride-2 convolutions.
     n_blocks : int, default=5
         Residual blocks at a quarter of the resolution.
-    normalisation : {"batch", "instance"}, default="batch"
+    normalization : {"batch", "instance"}, default="batch"
 
     References
     ----------
@@ -51,14 +51,14 @@ class TranslationNetwork(nn.Module):
     torch.Size([2, 3, 17, 22])
     """
 
-    def __init__(self, n_contrasts, *, width=32, n_blocks=5, normalisation="batch"):
+    def __init__(self, n_contrasts, *, width=32, n_blocks=5, normalization="batch"):
         super().__init__()
         # what it was built with stays readable: skad.save rebuilds a module from these
         self.n_contrasts = n_contrasts
         self.width = width
         self.n_blocks = n_blocks
-        self.normalisation = normalisation
-        norm = NORMALISATIONS[normalisation]
+        self.normalization = normalization
+        norm = NORMALIZATIONS[normalization]
         self.body = nn.Sequential(
             *_convolution(n_contrasts, width, 9, norm),
             *_convolution(width, 2 * width, 3, norm, stride=2),
@@ -131,7 +131,7 @@ class _ResidualBlock(nn.Module):
 
 
 def _convolution(n_in, n_out, kernel_size, norm, stride=1):
-    """Convolution, normalisation and rectifier; reflection at the border keeps constant images constant."""
+    """Convolution, normalization and rectifier; reflection at the border keeps constant images constant."""
     padding = {"padding": kernel_size // 2, "padding_mode": "reflect"}
     return nn.Conv2d(n_in, n_out, kernel_size, stride, bias=False, **padding), norm(n_out), nn.ReLU()
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from skad.nn.patch_embedding import pad_for_patches, patch_margins
 
 
-def patch_centres(foreground, n_patches, patch_size):
+def patch_centers(foreground, n_patches, patch_size):
     """Draw pixels whose patches are at least half foreground.
 
     Parameters
@@ -20,7 +20,7 @@ def patch_centres(foreground, n_patches, patch_size):
 
     Returns
     -------
-    centres : int Tensor of shape (n_images, n_patches, 2)
+    centers : int Tensor of shape (n_images, n_patches, 2)
         Row and column, for the images that have such a patch.
     has_patches : bool Tensor of shape (n,)
         Which images those are.
@@ -36,13 +36,13 @@ def patch_centres(foreground, n_patches, patch_size):
     return torch.stack([drawn // width, drawn % width], dim=-1), has_patches
 
 
-def cut_patches(images, centres, patch_size):
+def cut_patches(images, centers, patch_size):
     """The patches around pixels of images that are reflected at their borders.
 
     Parameters
     ----------
     images : Tensor of shape (n, n_contrasts, height, width)
-    centres : int Tensor of shape (n, n_patches, 2)
+    centers : int Tensor of shape (n, n_patches, 2)
         Row and column.
     patch_size : int
         Pixels.
@@ -53,14 +53,14 @@ def cut_patches(images, centres, patch_size):
     """
     padded = pad_for_patches(images, patch_size)  # a patch starts where its pixel was
     span = torch.arange(patch_size, device=images.device)
-    rows = centres[:, :, 0, None, None] + span[:, None]
-    columns = centres[:, :, 1, None, None] + span
+    rows = centers[:, :, 0, None, None] + span[:, None]
+    columns = centers[:, :, 1, None, None] + span
     which = torch.arange(len(images), device=images.device)[:, None, None, None]
     return padded.movedim(1, -1)[which, rows, columns].flatten(0, 1).movedim(-1, 1)
 
 
 def draw_triplets(images, foreground, *, n_patches, patch_size, views):
-    """Patches p, the same places moved and recoloured a little p+, and other places of the same image p-.
+    """Patches p, the same places moved and recolored a little p+, and other places of the same image p-.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def draw_triplets(images, foreground, *, n_patches, patch_size, views):
     anchors, positives, negatives : Tensors of shape (m, n_contrasts, patch_size, patch_size)
         m is n_patches times the number of images that have a patch with half foreground.
     """
-    centres, has_patches = patch_centres(foreground, n_patches, patch_size)
+    centers, has_patches = patch_centers(foreground, n_patches, patch_size)
     if not has_patches.any():
         return (images.new_zeros(0, images.shape[1], patch_size, patch_size),) * 3
     images = images[has_patches]
-    elsewhere, _ = patch_centres(foreground[has_patches], n_patches, patch_size)
+    elsewhere, _ = patch_centers(foreground[has_patches], n_patches, patch_size)
     negatives = cut_patches(images, elsewhere, patch_size)
     edge = patch_size // 4
-    around = cut_patches(images, centres, patch_size + 2 * edge)
+    around = cut_patches(images, centers, patch_size + 2 * edge)
     moved, _ = views(around, torch.ones_like(around[:, :1], dtype=torch.bool))
     anchors, positives = (
         each[..., edge : edge + patch_size, edge : edge + patch_size] for each in (around, moved)

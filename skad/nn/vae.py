@@ -5,7 +5,7 @@ from torch import nn
 
 from skad.nn.divergence import draw_normal, kl_to_standard_normal
 from skad.nn.reconstruction_error import reconstruction_error
-from skad.nn.residual_blocks import ResidualBlock, he_convolution, normalised_layer
+from skad.nn.residual_blocks import ResidualBlock, he_convolution, normalized_layer
 
 LOG_VARIANCES = (-10.0, 10.0)  # (we) exp(10) still leaves a finite sum
 
@@ -58,7 +58,7 @@ class Decoder(nn.Module):
 
     Notes
     -----
-    We: upsampling is by nearest neighbour, whose gradient adds in a fixed order on a GPU, and its convolution
+    We: upsampling is by nearest neighbor, whose gradient adds in a fixed order on a GPU, and its convolution
     is followed by batch norm and LeakyReLU: without them the learning rate of K saturates the tanh.
     """
 
@@ -81,7 +81,7 @@ class Decoder(nn.Module):
 
 
 def _upsampling(width):
-    return nn.Upsample(scale_factor=2), *normalised_layer(width, width)
+    return nn.Upsample(scale_factor=2), *normalized_layer(width, width)
 
 
 class VAE(nn.Module):

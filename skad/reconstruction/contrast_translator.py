@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skad.augmentation import Augmentation
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean, foreground_median
-from skad.nn.translation import NORMALISATIONS, TranslationNetwork
+from skad.nn.translation import NORMALIZATIONS, TranslationNetwork
 from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
@@ -45,8 +45,8 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         Feature maps of the first layer; 2 and 4 times as many follow (A: as Johnson et al. 2016).
     n_blocks : int, default=5
         Residual blocks.
-    normalisation : {"batch", "instance"}, default="batch"
-        Of the feature maps; instance normalisation loses the brightness that the median tells (We; see
+    normalization : {"batch", "instance"}, default="batch"
+        Of the feature maps; instance normalization loses the brightness that the median tells (We; see
         :class:`skad.nn.translation.TranslationNetwork`).
     augmentation : Augmentation or None, default=None
         Random views of the training slices. A uses flip, translation, crop and intensity scaling without
@@ -112,7 +112,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     _parameter_constraints = {
         "width": [Interval(Integral, 1, None, closed="left")],
         "n_blocks": [Interval(Integral, 0, None, closed="left")],
-        "normalisation": [StrOptions(set(NORMALISATIONS))],
+        "normalization": [StrOptions(set(NORMALIZATIONS))],
         "augmentation": [Augmentation, None],
         **TRAINING_CONSTRAINTS,
     }
@@ -122,7 +122,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         *,
         width=32,
         n_blocks=5,
-        normalisation="batch",
+        normalization="batch",
         augmentation=None,
         max_epochs=50,
         batch_size=8,
@@ -136,7 +136,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     ):
         self.width = width
         self.n_blocks = n_blocks
-        self.normalisation = normalisation
+        self.normalization = normalization
         self.augmentation = augmentation
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -176,7 +176,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
 
     def _network(self):
         return TranslationNetwork(
-            self.n_contrasts_in_, width=self.width, n_blocks=self.n_blocks, normalisation=self.normalisation
+            self.n_contrasts_in_, width=self.width, n_blocks=self.n_blocks, normalization=self.normalization
         )
 
     def _reconstruct(self, X):

@@ -102,7 +102,7 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
     Notes
     -----
     We: the network predicts the correction rather than the image, which keeps absolute intensities out of its
-    normalised layers; noise is independent between contrasts and lies at a random place of its grid in every
+    normalized layers; noise is independent between contrasts and lies at a random place of its grid in every
     image. No noise is added at score time.
 
     References

@@ -103,7 +103,7 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
         self
         """
         reconstructor = clone(self.reconstructor).fit(X, y)
-        reconstructor._check_score_input(X[:1])  # a frozen one may have learnt from other images
+        reconstructor._check_score_input(X[:1])  # a frozen one may have learned from other images
         self.n_contrasts_in_ = reconstructor.n_contrasts_in_
         self.background_ = reconstructor.background_
         self.reconstructor_ = reconstructor

@@ -36,7 +36,7 @@ class VAEReconstructor(AutoencoderReconstructor):
     value_range : (float, float) or None, default=None
         Lowest and highest intensity, which the networks see as -1 and 1; None learns them for every contrast
         as the 0.1 % and 99.9 % quantiles of the training foreground. What lies beyond is clipped. (We; K
-        renormalises every image to [-1, 1], so for images prepared that way pass (-1, 1).)
+        renormalizes every image to [-1, 1], so for images prepared that way pass (-1, 1).)
     augmentation : "auto", Augmentation or None, default="auto"
         Random views of the training slices. "auto": flips (K), rotation up to 10 degrees and scaling up to 10
         % (amounts ours).

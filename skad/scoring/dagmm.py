@@ -1,4 +1,4 @@
-"""Density of an autoencoder's latent features and errors, learnt jointly (Zong et al. 2018)."""
+"""Density of an autoencoder's latent features and errors, learned jointly (Zong et al. 2018)."""
 
 from numbers import Integral, Real
 from typing import Self

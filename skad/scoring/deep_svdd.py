@@ -1,4 +1,4 @@
-"""Distance from the centre that a network maps normal pixels to (Ruff et al. 2018)."""
+"""Distance from the center that a network maps normal pixels to (Ruff et al. 2018)."""
 
 import math
 from functools import partial
@@ -21,7 +21,7 @@ _RADIUS_PIXELS = 2**22  # pixels that decide the radius
 
 
 def soft_boundary_radius(squared_distances, nu):
-    """The squared radius that minimises R^2 + 1/(nu n) sum max(0, d^2 - R^2): the (1 - nu) quantile of d^2.
+    """The squared radius that minimizes R^2 + 1/(nu n) sum max(0, d^2 - R^2): the (1 - nu) quantile of d^2.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def soft_boundary_radius(squared_distances, nu):
 
 
 class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: minus the squared distance of its features from the centre of the normal ones.
+    """Score of a pixel: minus the squared distance of its features from the center of the normal ones.
 
     Takes images.
 
@@ -216,7 +216,7 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
         return self._fit_offset(X)
 
     def _network(self, X):
-        """A network with its centre, from one pass over all training pixels or from the last fit."""
+        """A network with its center, from one pass over all training pixels or from the last fit."""
         network = start_module(
             self,
             HypersphereNetwork(self.n_contrasts_in_, self.n_features, width=self.width, depth=self.depth),

@@ -1,4 +1,4 @@
-"""Density of translation residuals and learnt features, fitted jointly (A, 2.2.2-2.3): the scorer of ADM."""
+"""Density of translation residuals and learned features, fitted jointly (A, 2.2.2-2.3): the scorer of ADM."""
 
 from numbers import Integral, Real
 from typing import Self
@@ -40,7 +40,7 @@ PENALTY_WEIGHT = 1e-5  # lambda_p (A, 2.7)
 
 
 def joint_loss(network, images, foreground, *, energy_weight, covariance, penalty_weight=0.0):
-    """Reconstruction of the images from the learnt features plus weighted mean energy (A, eq. 14).
+    """Reconstruction of the images from the learned features plus weighted mean energy (A, eq. 14).
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def joint_loss(network, images, foreground, *, energy_weight, covariance, penalt
 
 
 class JointDRGMM(PixelScorerMixin, BaseEstimator):
-    """Negative energy of every pixel under a Gaussian mixture of residuals and learnt features.
+    """Negative energy of every pixel under a Gaussian mixture of residuals and learned features.
 
     With :class:`skad.reconstruction.ContrastTranslator` before it this is ADM; the variants of its ablation
     are parameters.
@@ -88,7 +88,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
     n_components : int, default=6
         Gaussians of the mixture (A).
     n_features : int, default=3
-        Learnt feature maps Z_dr (A).
+        Learned feature maps Z_dr (A).
     width : int, default=16
         Feature maps of the hidden layers of G_dr and of the responsibility network. (We)
     energy_weight : float, default=5e-4
@@ -145,7 +145,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
     means_ : ndarray of shape (n_components, F)
     covariances_ : ndarray of shape (n_components, F, F)
         Final mixture, float64, estimated from all training pixels in one streaming pass; F features: the C
-        residuals, then the learnt ones.
+        residuals, then the learned ones.
     module_ : JointDensityNetwork
     loss_curve_ : list of float
         Mean of eq. (14) of every epoch.
@@ -171,7 +171,7 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
 
     Notes
     -----
-    A missing contrast counts as zero residual and enters the learnt features through its reference.
+    A missing contrast counts as zero residual and enters the learned features through its reference.
 
     References
     ----------

@@ -49,8 +49,8 @@ def triplet_loss(network, images, foreground, *, margin, draw):
 class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
     """Score of a pixel: minus the distance between embeddings of its patch in the image and in the reference.
 
-    The embedding is learnt on patches of normal images, without labels: a patch stays close to itself when it
-    moves or changes its intensity a little, and far from other places.
+    The embedding is learned on patches of normal images, without labels: a patch stays close to itself when
+    it moves or changes its intensity a little, and far from other places.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
 
     Notes
     -----
-    Every pixel's patch is embedded, exactly, with the convolutions of neighbouring patches shared:
+    Every pixel's patch is embedded, exactly, with the convolutions of neighboring patches shared:
     :meth:`skad.nn.patch_embedding.PatchEmbedding.dense`. Slices are reflected at their borders.
     ``transform`` returns the difference of the embeddings, whose norm is the distance; with
     ``standardize=False`` and ``stride=1`` that norm is minus the score.
@@ -220,7 +220,7 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, 2, n_contrasts, height, width)
-            Pairs from a reconstructor, of which the images are learnt from (K). NaN background.
+            Pairs from a reconstructor, of which the images are learned from (K). NaN background.
         y : ignored
 
         Returns

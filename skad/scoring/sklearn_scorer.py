@@ -67,7 +67,7 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
     All of it is our decision. Memory is bounded by ``max_pixels`` rows in fit and a slice's patches when
     scoring. :func:`skad.save` keeps detectors that consist of arrays; :func:`skad.load` builds the listed
     ones (GaussianMixture, EllipticEnvelope, PCA, ...) by itself and others, such as OneClassSVM, with
-    ``trusted=[OneClassSVM]``. Trees and neighbour searches (IsolationForest, KernelDensity,
+    ``trusted=[OneClassSVM]``. Trees and neighbor searches (IsolationForest, KernelDensity,
     LocalOutlierFactor) are not arrays: ``skad.save`` refuses them, joblib keeps them.
 
     Examples

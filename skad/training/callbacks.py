@@ -32,7 +32,7 @@ def has_stopped(callbacks):
 
 
 def states_of(callbacks):
-    """What early stopping and learning-rate schedules have learnt, in types that torch reads back safely."""
+    """What early stopping and learning-rate schedules have learned, in types that torch reads back safely."""
     return {
         name: {attribute: _plain(getattr(callback, attribute)) for attribute in attributes}
         for name, callback in callbacks

@@ -62,7 +62,7 @@ class _Folder:
 
 
 class Checkpoint:
-    """State of one training on disk: weights, optimisers, generators, losses. Written whole or not at all."""
+    """State of one training on disk: weights, optimizers, generators, losses. Written whole or not at all."""
 
     def __init__(self, path, fingerprint):
         self.path = path

@@ -1,4 +1,4 @@
-"""Going on from what an earlier fit has learnt."""
+"""Going on from what an earlier fit has learned."""
 
 from typing import Any
 
@@ -27,14 +27,14 @@ def start_module(estimator: Any, module: torch.nn.Module) -> torch.nn.Module:
     """
     if not (estimator.warm_start and hasattr(estimator, "module_")):
         return module
-    learnt, built = estimator.module_.state_dict(), module.state_dict()
-    for name in learnt.keys() | built.keys():
-        before, now = (tuple(each[name].shape) if name in each else "nothing" for each in (learnt, built))
+    learned, built = estimator.module_.state_dict(), module.state_dict()
+    for name in learned.keys() | built.keys():
+        before, now = (tuple(each[name].shape) if name in each else "nothing" for each in (learned, built))
         if before != now:
             raise ValueError(
                 "warm_start=True goes on with the network of the last fit, but the parameters, or pairs "
                 f"instead of images, now ask for another one ({name}: {before} before, {now} now); "
                 "set warm_start=False."
             )
-    module.load_state_dict(learnt)
+    module.load_state_dict(learned)
     return module

@@ -53,7 +53,7 @@ def test_it_learns_intensity_and_place():
     assert segmenter.score(X, y) == pytest.approx(dice.mean())
 
 
-def test_score_ignores_background_and_unlabelled_pixels(fitted, slices):
+def test_score_ignores_background_and_unlabeled_pixels(fitted, slices):
     X, y = slices
     y = y.copy()
     y[:, -2:] = -1
@@ -65,7 +65,7 @@ def test_score_ignores_background_and_unlabelled_pixels(fitted, slices):
 def test_classes_are_the_labels_in_the_foreground(slices):
     X, y = slices
     y = y.copy()
-    y[:, 0, 0], y[:, -1, -1] = 11, -4  # background, unlabelled
+    y[:, 0, 0], y[:, -1, -1] = 11, -4  # background, unlabeled
     np.testing.assert_array_equal(AnatomySegmenter(**FAST).fit(X, y).classes_, [3, 7])
 
 
@@ -202,7 +202,7 @@ def test_unfitted_use_is_told(slices):
         (lambda y: np.full_like(y, -1), r"at least two classes.*got \[\]"),
     ],
 )
-def test_labels_that_cannot_be_learnt_are_refused(slices, labels, message):
+def test_labels_that_cannot_be_learned_are_refused(slices, labels, message):
     with pytest.raises(ValueError, match=message):
         AnatomySegmenter(**FAST).fit(slices[0], labels(slices[1]))
 

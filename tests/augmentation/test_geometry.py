@@ -75,8 +75,8 @@ def test_affine_equals_scipys(monkeypatch, rotation, scaling):
     )
     angle = np.deg2rad(rotation)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / (1 + scaling)
-    centre = (np.array(image.shape) - 1) / 2
-    expected = affine_transform(image, matrix, offset=centre - matrix @ centre, order=1, mode="nearest")
+    center = (np.array(image.shape) - 1) / 2
+    expected = affine_transform(image, matrix, offset=center - matrix @ center, order=1, mode="nearest")
     inside = kept[0, 0].numpy()
     assert inside.mean() > 0.6
     np.testing.assert_allclose(moved[0, 0].numpy()[inside], expected[inside], atol=1e-4)

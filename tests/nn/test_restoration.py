@@ -20,7 +20,7 @@ def batch():
     return torch.randn(3, 2, 5, 4), torch.rand(3, 1, 5, 4) < 0.6
 
 
-def test_total_variation_sums_over_neighbours_in_the_foreground(batch):
+def test_total_variation_sums_over_neighbors_in_the_foreground(batch):
     images, foreground = (each.numpy() for each in batch)
     expected = np.zeros(3)
     for n, c, i, j in itertools.product(range(3), range(2), range(5), range(4)):

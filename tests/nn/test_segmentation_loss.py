@@ -24,7 +24,7 @@ def labels():
 
 
 def _pixels(logits, labels):
-    """Probabilities (n_labelled, n_classes) and labels (n_labelled,) of the labelled pixels, float64."""
+    """Probabilities (n_labeled, n_classes) and labels (n_labeled,) of the labeled pixels, float64."""
     chosen = labels >= 0
     return logits.double().softmax(1).permute(0, 2, 3, 1)[chosen], labels[chosen]
 
@@ -94,8 +94,8 @@ def test_dice_loss_leaves_out_classes_that_nobody_has(logits):
 def test_what_a_network_says_where_there_is_no_label_does_not_matter(loss, logits, labels):
     logits.requires_grad_()
     loss(logits, labels).backward()
-    unlabelled = (labels < 0)[:, None].expand(SHAPE)
-    assert (logits.grad[unlabelled] == 0).all() and (logits.grad[~unlabelled] != 0).any()
+    unlabeled = (labels < 0)[:, None].expand(SHAPE)
+    assert (logits.grad[unlabeled] == 0).all() and (logits.grad[~unlabeled] != 0).any()
 
 
 @pytest.mark.parametrize("loss", [soft_dice_loss, focal_loss])

@@ -15,10 +15,10 @@ def _images(seed, shape=(2, 3, 17, 14)):
     return image, image + 0.5 * generator.normal(size=shape)
 
 
-def _window(centre, foreground, sigma=1.5, radius=5):
+def _window(center, foreground, sigma=1.5, radius=5):
     """Weights of the Gaussian window around a pixel, over the foreground pixels of an 11 x 11 square."""
     rows, columns = np.indices(foreground.shape)
-    rows, columns = rows - centre[0], columns - centre[1]
+    rows, columns = rows - center[0], columns - center[1]
     near = (abs(rows) <= radius) & (abs(columns) <= radius) & foreground
     weights = near * np.exp(-(rows**2 + columns**2) / (2 * sigma**2))
     return weights / weights.sum()

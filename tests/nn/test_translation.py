@@ -85,14 +85,14 @@ def test_the_median_enters_the_first_layer():
 
 def test_instance_normalisation_would_lose_the_median_of_the_first_layer():
     images, medians = make_images(16, 20)
-    network = without_median_in_the_last_layer(make_network(normalisation="instance"))
+    network = without_median_in_the_last_layer(make_network(normalization="instance"))
     shifted = network.translate_all(images, medians + 1)
     torch.testing.assert_close(shifted, network.translate_all(images, medians), rtol=1e-3, atol=1e-4)
 
 
 def test_the_median_enters_the_last_layer():
     images, medians = make_images()
-    network = make_network(normalisation="instance")
+    network = make_network(normalization="instance")
     difference = network.translate_all(images, medians + 1) - network.translate_all(images, medians)
     torch.testing.assert_close(difference.mean(), network.head.weight[:, -1].sum(), rtol=1e-3, atol=1e-4)
 

@@ -2,17 +2,17 @@ import numpy as np
 import torch
 
 from skad.augmentation import Augmentation
-from skad.nn.triplets import cut_patches, draw_triplets, patch_centres
+from skad.nn.triplets import cut_patches, draw_triplets, patch_centers
 
 SAME = Augmentation()
 
 
 def test_patches_are_those_that_numpy_cuts_from_the_reflected_image():
     images = torch.randn(2, 3, 9, 11)
-    centres = torch.tensor([[[0, 0], [8, 10]], [[4, 5], [1, 9]]])
-    found = cut_patches(images, centres, 6)
+    centers = torch.tensor([[[0, 0], [8, 10]], [[4, 5], [1, 9]]])
+    found = cut_patches(images, centers, 6)
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (2, 3), (2, 3)), mode="reflect")
-    expected = [padded[i, :, r : r + 6, c : c + 6] for i in range(2) for r, c in centres[i].tolist()]
+    expected = [padded[i, :, r : r + 6, c : c + 6] for i in range(2) for r, c in centers[i].tolist()]
     np.testing.assert_array_equal(found.numpy(), np.stack(expected))
 
 
@@ -20,9 +20,9 @@ def test_drawn_patches_are_at_least_half_foreground_and_reach_every_such_place()
     foreground = torch.zeros(3, 1, 9, 12, dtype=torch.bool)
     foreground[0, :, :, :5] = True
     foreground[2, :, 4:, :] = True
-    centres, has_patches = patch_centres(foreground, 4000, 6)
+    centers, has_patches = patch_centers(foreground, 4000, 6)
     assert has_patches.tolist() == [True, False, True]
-    for inside, drawn in zip(foreground[has_patches, 0].numpy(), centres.numpy(), strict=True):
+    for inside, drawn in zip(foreground[has_patches, 0].numpy(), centers.numpy(), strict=True):
         padded = np.pad(inside, ((2, 3), (2, 3))).astype(float)
         share = np.lib.stride_tricks.sliding_window_view(padded, (6, 6)).mean(axis=(2, 3))
         assert {tuple(each) for each in drawn} == set(map(tuple, np.argwhere(share >= 0.5)))

@@ -33,7 +33,7 @@ def test_a_depth_more_lets_a_pixel_see_farther():
 
 
 def _reach(network):
-    """Distance of the farthest input pixel that the centre's output depends on, without normalisation."""
+    """Distance of the farthest input pixel that the center's output depends on, without normalization."""
     for block in [*network.down, *network.up]:
         block[1], block[4] = torch.nn.Identity(), torch.nn.Identity()
     image = torch.randn(1, 1, 129, 5, requires_grad=True)

@@ -67,7 +67,7 @@ def test_objectives_of_the_players_for_a_linear_critic():
 def test_the_critic_learns_the_distance_of_two_point_masses():
     """The distance between 0 and a is |a|; a penalty of weight 10 lets the slope overshoot by |a| / 20.
 
-    Minimise -|a| s + 10 (s - 1)^2 over the slope s: s = 1 + |a| / 20.
+    Minimize -|a| s + 10 (s - 1)^2 over the slope s: s = 1 + |a| / 20.
     """
     weight = torch.zeros(1, 1, 2).add_(0.01).requires_grad_()
     real, generated = torch.tensor([3.0, 4.0]).expand(8, 1, 1, 2), torch.zeros(8, 1, 1, 2)

@@ -53,7 +53,7 @@ class Kill(Callback):
 
 
 @pytest.fixture(scope="module")
-def learnt(blobs):
+def learned(blobs):
     """A game and an encoder that have seen the ellipses for a while."""
     params = {"channels": (8, 16), "max_epochs": 30, "batch_size": 8, "lr": 1e-3, "encoder_lr": 1e-3}
     with warnings.catch_warnings():
@@ -68,21 +68,21 @@ def test_history_tells_of_both_trainings_in_every_epoch(blobs):
     assert fitted.loss_curve_ == fitted.history_["encoder_loss"]
 
 
-def test_the_critic_finds_a_distance_and_the_game_brings_it_down(learnt):
-    distance = np.array(learnt.history_["wasserstein_distance"])
+def test_the_critic_finds_a_distance_and_the_game_brings_it_down(learned):
+    distance = np.array(learned.history_["wasserstein_distance"])
     assert distance.max() > 0.5
     assert distance[-5:].mean() < 0.7 * distance.max()
 
 
-def test_generated_slices_take_on_the_intensities_of_the_training(learnt, blobs):
-    images = learnt.sample(64, random_state=0)
+def test_generated_slices_take_on_the_intensities_of_the_training(learned, blobs):
+    images = learned.sample(64, random_state=0)
     expected = np.nanmean(blobs, axis=(0, 2, 3))
     spread = np.nanstd(blobs, axis=(0, 2, 3))
     assert (np.abs(images[..., 2:].mean(axis=(0, 2, 3)) - expected) < 0.5 * spread).all()
 
 
-def test_the_encoder_learns_to_invert_the_generator(learnt):
-    curve = learnt.loss_curve_
+def test_the_encoder_learns_to_invert_the_generator(learned):
+    curve = learned.loss_curve_
     assert np.mean(curve[-5:]) < 0.6 * curve[0]
 
 
@@ -130,11 +130,11 @@ def test_a_fit_killed_in_either_training_resumes_with_the_same_weights(blobs, tm
     assert resumed.history_ == whole.history_
 
 
-def test_references_are_generated_from_the_encoded_latents(learnt, blobs):
-    assert learnt.latent_shape_ == (3, 1, 1)
-    decoded = learnt.decode(learnt.encode(blobs))
+def test_references_are_generated_from_the_encoded_latents(learned, blobs):
+    assert learned.latent_shape_ == (3, 1, 1)
+    decoded = learned.decode(learned.encode(blobs))
     visible = ~np.isnan(blobs)
-    np.testing.assert_allclose(learnt.reconstruct(blobs)[visible], decoded[visible], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(learned.reconstruct(blobs)[visible], decoded[visible], rtol=1e-3, atol=1e-3)
 
 
 def test_latents_can_be_searched(blobs):
@@ -158,10 +158,10 @@ def test_slices_that_are_all_the_same_are_called_a_collapse(blobs):
         tiny(max_epochs=5).fit(np.repeat(blobs[:1], 8, axis=0))
 
 
-def test_a_file_gives_back_the_same_references(learnt, blobs, tmp_path):
-    skad.save(learnt, tmp_path / "fanogan.skad")
+def test_a_file_gives_back_the_same_references(learned, blobs, tmp_path):
+    skad.save(learned, tmp_path / "fanogan.skad")
     loaded = skad.load(tmp_path / "fanogan.skad")
-    np.testing.assert_array_equal(loaded.reconstruct(blobs), learnt.reconstruct(blobs))
+    np.testing.assert_array_equal(loaded.reconstruct(blobs), learned.reconstruct(blobs))
 
 
 @pytest.mark.gpu

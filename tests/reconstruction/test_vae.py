@@ -29,8 +29,8 @@ def weights(fitted):
 
 
 @pytest.fixture(scope="module")
-def learnt(blobs):
-    """A VAE that has learnt the ellipses."""
+def learned(blobs):
+    """A VAE that has learned the ellipses."""
     return tiny(
         channels=(8, 16), latent_channels=4, max_epochs=30, encoder_lr=3e-3, batch_size=8, augmentation=None
     ).fit(blobs)
@@ -52,17 +52,17 @@ def test_latents_have_a_sixteenth_of_the_pixels_after_two_halvings(fitted, blobs
     assert fitted.encode(blobs[:3]).shape == (3, 2, 4, 6)
 
 
-def test_it_learns_normal_slices(learnt, blobs):
-    residual = learnt.reconstruct(blobs) - blobs
+def test_it_learns_normal_slices(learned, blobs):
+    residual = learned.reconstruct(blobs) - blobs
     explained = 1 - np.nanvar(residual, axis=(0, 2, 3)) / np.nanvar(blobs, axis=(0, 2, 3))
     assert (explained > 0.6).all()
-    assert learnt.history_["reconstruction_error"][-1] < 0.5 * learnt.history_["reconstruction_error"][0]
+    assert learned.history_["reconstruction_error"][-1] < 0.5 * learned.history_["reconstruction_error"][0]
 
 
-def test_it_does_not_reproduce_what_normal_slices_do_not_have(learnt, blobs):
+def test_it_does_not_reproduce_what_normal_slices_do_not_have(learned, blobs):
     lesion = blobs[:8].copy()
     lesion[:, 0, 1:4, 19:23] += 1.0  # a corner that is dark in every normal slice
-    reference = learnt.reconstruct(lesion)[:, 0, 1:4, 19:23]
+    reference = learned.reconstruct(lesion)[:, 0, 1:4, 19:23]
     assert np.abs(reference - blobs[:8, 0, 1:4, 19:23]).mean() < 0.4
 
 
@@ -73,7 +73,7 @@ def test_units_of_the_contrasts_do_not_matter(fitted, blobs):
     )
 
 
-def test_range_is_learnt_from_the_foreground_without_its_extremes(fitted, blobs):
+def test_range_is_learned_from_the_foreground_without_its_extremes(fitted, blobs):
     expected = np.nanquantile(blobs, (0.001, 0.999), axis=(0, 2, 3)).T
     np.testing.assert_allclose(fitted.value_range_, expected, rtol=1e-5)
 

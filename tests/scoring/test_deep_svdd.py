@@ -1,4 +1,4 @@
-"""Deep SVDD against its published rules: centre, radius, both objectives, distances by hand."""
+"""Deep SVDD against its published rules: center, radius, both objectives, distances by hand."""
 
 import numpy as np
 import pytest

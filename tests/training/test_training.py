@@ -248,7 +248,7 @@ def test_training_gives_no_warnings(images):
         train(images, max_epochs=1)
 
 
-def labelled(images):
+def labeled(images):
     """Labels that know their pixel: 1 where the first contrast is positive."""
     return (np.nan_to_num(images[:, 0]) > 0).astype(np.uint8)
 
@@ -260,7 +260,7 @@ def test_labels_come_with_their_slices(images):
         seen.append((batch.clone(), foreground.clone(), labels))
         return squared_error(module, batch, foreground)
 
-    train(images, y=labelled(images), loss=loss, max_epochs=2)
+    train(images, y=labeled(images), loss=loss, max_epochs=2)
     for batch, foreground, labels in seen:
         assert labels.dtype == torch.int64
         assert torch.equal(labels > 0, (batch[:, 0] > 0) & foreground[:, 0])
@@ -274,7 +274,7 @@ def test_labels_are_augmented_with_their_slices(images):
         assert torch.equal(labels > 0, (batch[:, 0] > 0) & foreground[:, 0])
         return squared_error(module, batch, foreground)
 
-    train(images, y=labelled(images), loss=loss, augmentation=flipped, max_epochs=1)
+    train(images, y=labeled(images), loss=loss, augmentation=flipped, max_epochs=1)
 
 
 def test_out_of_memory_names_a_batch_size_that_fits_with_labels_too(images):
@@ -283,7 +283,7 @@ def test_out_of_memory_names_a_batch_size_that_fits_with_labels_too(images):
         return squared_error(module, batch, foreground)
 
     with pytest.raises(MemoryError, match="batch_size=2 fits"):
-        train(images, module=FakeOutOfMemory(2), loss=loss, y=labelled(images), batch_size=4)
+        train(images, module=FakeOutOfMemory(2), loss=loss, y=labeled(images), batch_size=4)
 
 
 def test_hooks_see_the_epochs_they_bound(images):

@@ -54,6 +54,11 @@ def mask_path(path: Path) -> Path:
     return path.with_name(path.name.replace(ENDING, "desc-lesions_mask"))
 
 
+def numbers_path(path: Path) -> Path:
+    """The image of numbered lesions beside a map."""
+    return path.with_name(path.name.replace(ENDING, "desc-lesions_dseg"))
+
+
 def lesions_path(path: Path) -> Path:
     """The table of lesions of a map, in the folder of its subject or session."""
     return path.parent.parent / LESIONS

@@ -9,21 +9,30 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skad.anatomy import describe_places, is_in_mni_space
 from skad.derivatives.bids import source_uri
-from skad.derivatives.naming import figure_path, lesions_path, map_path, mask_path, sidecar_path
+from skad.derivatives.naming import (
+    figure_path,
+    lesions_path,
+    map_path,
+    mask_path,
+    numbers_path,
+    sidecar_path,
+)
 from skad.derivatives.record import Record, read_record
 from skad.derivatives.rule import LesionRule
 from skad.derivatives.sidecar import GENERATED_BY, Model, Sidecar, SidecarError, summary_of
 from skad.io import Volume, to_image, write_map
 from skad.io.writing import image_bytes
 from skad.persistence import save
-from skad.postprocessing import lesion_table, remove_small_lesions
+from skad.postprocessing import lesion_table, number_lesions, remove_small_lesions
 from skad.postprocessing.lesions import PEAK
 from skad.utils.files import sha256, write_json, written_whole
 from skad.utils.tables import write_table
 from skad.utils.typing import FloatArray, PathLike
 from skad.version import __version__
 
+_MASK = "Voxels above the calibrated threshold, in components that are large enough"
 COLUMNS = ("lesion", "volume_ml", "x_mm", "y_mm", "z_mm", "peak_score")
 
 
@@ -130,23 +139,30 @@ class MapWriter:
         return record
 
     def _write_lesions(self, path, volume, anomaly):
-        """Write the table of lesions and, if calibrated, their mask; returns the rows."""
+        """Write the table of lesions, their numbered image and, if calibrated, a mask; returns the rows."""
         if self.rule is None:
             return []
         mask = anomaly > self.rule.threshold
         mask = remove_small_lesions(mask, volume.affine, min_volume=self.rule.min_volume)
+        write_map(number_lesions(mask), volume, numbers_path(path))
+        write_json(self._about(path, "Lesions, numbered as in lesions.csv"), sidecar_path(numbers_path(path)))
         columns = COLUMNS
         if self.p_values is not None:
             write_map(mask, volume, mask_path(path))
-            write_json(self._about_mask(path), sidecar_path(mask_path(path)))
+            write_json(self._about(path, _MASK), sidecar_path(mask_path(path)))
             columns = (*COLUMNS, "p_value")
         lesions = lesion_table(mask, anomaly, volume.affine, p_values=self.p_values)
-        write_table(lesions, lesions_path(path), columns=(*columns, *PEAK))
+        columns = (*columns, *PEAK)
+        if lesions and is_in_mni_space(volume):
+            places = describe_places([[row[name] for name in PEAK] for row in lesions])
+            lesions = [row | {"region": place} for row, place in zip(lesions, places, strict=True)]
+            columns = (*columns, "region")
+        write_table(lesions, lesions_path(path), columns=columns)
         return lesions
 
-    def _about_mask(self, path):
+    def _about(self, path, description):
         return {
-            "Description": "Voxels above the calibrated threshold, in components that are large enough",
+            "Description": description,
             "Type": "Lesion",
             "Manual": False,
             "Sources": [f"bids::{path.relative_to(self.folder).as_posix()}"],
@@ -162,6 +178,8 @@ def remove(path: Path) -> None:
         sidecar_path(path),
         figure_path(path),
         lesions_path(path),
+        sidecar_path(numbers_path(path)),
+        numbers_path(path),
         sidecar_path(mask_path(path)),
         mask_path(path),
     ):

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from skad.postprocessing.lesions import (
         hysteresis_threshold,
         lesion_table,
+        number_lesions,
         remove_small_lesions,
         voxel_volume,
     )
@@ -18,6 +19,7 @@ else:  # imported at first use
 __all__ = [
     "hysteresis_threshold",
     "lesion_table",
+    "number_lesions",
     "remove_small_lesions",
     "smooth_across_slices",
     "smooth_foreground",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from skad.utils.typing import Array, BoolArray, FloatArray
+from skad.utils.typing import Array, BoolArray, FloatArray, IntArray
 
 PEAK = ("peak_x_mm", "peak_y_mm", "peak_z_mm")  # columns of `lesion_table`
 
@@ -78,6 +78,38 @@ def remove_small_lesions(
     kept = sizes * voxel_volume(affine) >= min_volume * (1 - 1e-9)
     kept[0] = False
     return kept[components]
+
+
+def number_lesions(mask: Array, *, connectivity: int = 1) -> IntArray:
+    """The connected components of a mask, numbered as in :func:`lesion_table`: the largest is 1.
+
+    Parameters
+    ----------
+    mask : bool ndarray of shape (nx, ny, nz)
+        Voxels of lesions.
+    connectivity : int, default=1
+        Neighbors share a face (1), an edge (2), a corner (3).
+
+    Returns
+    -------
+    int32 ndarray of shape (nx, ny, nz)
+        0 outside lesions.
+
+    See Also
+    --------
+    lesion_table : Volume, place and peak of each number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> number_lesions(np.array([[[True, False, True, True]]]))
+    array([[[2, 0, 1, 1]]], dtype=int32)
+    """
+    components, n = connected_components(mask, connectivity)
+    order = np.argsort(-np.bincount(components.ravel(), minlength=n + 1)[1:], kind="stable")
+    number = np.zeros(n + 1, dtype=np.int32)
+    number[order + 1] = np.arange(1, n + 1)
+    return number[components]
 
 
 def lesion_table(

@@ -1,10 +1,12 @@
 """The report of a folder of maps."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from skad.derivatives import Derivative
+from skad.derivatives.naming import figure_path
 from skad.evaluation import Evaluation
 from skad.io import Volume
 from skad.report.gallery import VIEWERS, Gallery, volume_above
@@ -85,10 +87,18 @@ def write_report(
     used, origin = maps.threshold() if threshold is None else (threshold, "as asked for")
     gallery = Gallery(viewers=viewers, threshold=used) if gallery is None else gallery
     errors = _complete(gallery, maps, list(volumes))
-    subjects = [_subject(gallery, record, used) for record in maps if record.path in gallery.pages]
+    scores = _label_scores(evaluation)
+    subjects = [
+        replace(
+            _subject(gallery, record, used),
+            rates=scores.rates(record),
+            figure=_link(record, Path(path)) if record.has_figure() else None,
+        )
+        for record in maps
+        if record.path in gallery.pages
+    ]
     if not subjects:
         raise ValueError(f"{maps.folder}: none of {len(maps)} maps can be shown.")
-    scores = _label_scores(evaluation)
     not_shown = {name: one_line(error) for name, error in (errors | maps.errors).items()}
     write_html(
         path,
@@ -105,6 +115,10 @@ def write_report(
         figures=label_figures(gallery.histogram, scores),
     )
     return errors
+
+
+def _link(record, path):
+    return Path(os.path.relpath(figure_path(record.path), path.parent)).as_posix()
 
 
 def _label_scores(evaluation):

@@ -29,6 +29,11 @@ class SubjectReport:
         Rows of :func:`skad.postprocessing.lesion_table`.
     viewer : dict or None
         Of :func:`skad.report.viewer_data`; None gives no page.
+    figure : str or None
+        Link to the picture of the map, for a subject without a page.
+    rates : dict of str to float
+        Where labels are known: ``dice``, ``sensitivity`` and ``n_false_positives`` (lesions) at the
+        threshold.
     """
 
     name: str
@@ -37,6 +42,8 @@ class SubjectReport:
     warnings: list = field(default_factory=list)
     lesions: list = field(default_factory=list)
     viewer: dict | None = None
+    figure: str | None = None
+    rates: dict = field(default_factory=dict)
 
 
 def write_html(
@@ -70,6 +77,8 @@ def write_html(
     page = _template().render(
         title=title,
         subjects=sorted(subjects, key=lambda subject: -subject.peak),
+        unshown=sum(subject.viewer is None for subject in subjects),
+        rated=any(subject.rates for subject in subjects),
         threshold=threshold,
         facts=facts or {},
         warnings=warnings,

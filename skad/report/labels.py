@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from skad.derivatives import Record
 from skad.evaluation import Evaluation
 from skad.metrics import ScoreHistogram
 from skad.plotting import plot_precision_recall, plot_roc
@@ -13,6 +14,7 @@ from skad.utils.tables import read_table
 EVALUATION, ROC = "evaluation.csv", "roc.png"  # of `skad evaluate`
 LESION_SIZES, LESION_VOLUMES = "lesion_sizes.csv", "lesion_volumes.csv"  # too
 METRIC_NAMES = {"roc_auc": "ROC-AUC", "average_precision": "average precision", "best_dice": "best Dice"}
+ANY, RATES = "any", ("dice", "sensitivity", "n_false_positives")
 _SUMMARY = ("mean", "sd", "pooled")
 
 
@@ -48,6 +50,14 @@ class LabelScores:
             read_table(folder / LESION_SIZES),
             roc.read_bytes() if roc.exists() else None,
         )
+
+    def rates(self, record: Record) -> dict[str, float]:
+        """Dice, sensitivity and false lesions of a map at its threshold, where they were computed."""
+        of = (record.subject, record.session, ANY)
+        for row in self.rows:
+            if (row["subject"], row.get("session") or "", row["label"]) == of:
+                return {name: row[name] for name in RATES if isinstance(row.get(name), int | float)}
+        return {}
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         """By heading: the scores over subjects per class, and per lesion size."""

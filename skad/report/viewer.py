@@ -12,7 +12,6 @@ _GREYS = 256
 _SCORES = 4096  # levels of the map, so that a threshold can be set finely where scores have a heavy tail
 _WINDOW_PERCENT = (1, 99.5)  # of the foreground: what is black and white, as in `plot_volume`
 _STORED_PERCENT = 99.95  # of the foreground: brighter voxels are clipped
-_COLOURS_PERCENT = 99.8  # of the foreground: the score of the brightest colour
 _THICK = 1.5  # times the smallest voxel size: slices that are no neighbours in an outline
 _MIDDLE = np.array([False, True, False])[:, None, None] & np.ones((3, 3, 3), bool)
 
@@ -29,7 +28,7 @@ def viewer_data(images, anomaly, affine, *, threshold, labels=None):
     affine : array of shape (4, 4)
         Voxel indices to mm.
     threshold : float
-        Scores above it are coloured at first.
+        Scores above it are colored at first.
     labels : integer array of shape (nx, ny, nz), default=None
         The truth, abnormal above 0; its outline is kept, around each lesion, so that nothing covers the map.
 
@@ -37,8 +36,8 @@ def viewer_data(images, anomaly, affine, *, threshold, labels=None):
     -------
     dict
         Strings, numbers and lists. ``contrasts``: name, NIfTI and window of each; ``map``: NIfTI, lowest and
-        highest score, score of the brightest colour, threshold; ``truth``: NIfTI or None; ``peak``: x, y, z
-        of the highest score, mm. NIfTI files are gzip'ed and in base64.
+        highest score, threshold; ``truth``: NIfTI or None; ``voxel_size``: along right, anterior, superior,
+        mm; ``peak``: x, y, z of the highest score, mm. NIfTI files are gzip'ed and in base64.
 
     Raises
     ------
@@ -61,14 +60,20 @@ def viewer_data(images, anomaly, affine, *, threshold, labels=None):
             "nifti": _nifti(anomaly[box], box, affine, low=lowest, high=highest, n_levels=_SCORES),
             "lowest": lowest,
             "highest": highest,
-            "brightest": float(np.percentile(scores, _COLOURS_PERCENT)),
             "threshold": float(np.clip(threshold, lowest, highest)),
         },
         "truth": None
         if labels is None
         else _nifti(_outline(labels > 0, affine)[box], box, affine, low=0, high=1),
+        "voxel_size": _along_axes(affine),
         "peak": (affine[:3, :3] @ peak + affine[:3, 3]).tolist(),
     }
+
+
+def _along_axes(affine):
+    """Voxel sizes along the axes of the patient that the voxels' axes run closest to, mm."""
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    return [float(sizes[np.argmax(np.abs(row) / sizes)]) for row in affine[:3, :3]]
 
 
 def _contrast(name, image, foreground, box, affine):

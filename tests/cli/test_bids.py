@@ -22,7 +22,7 @@ from skad.io import Volume
 
 # (BIDS 1.11, rules/files/deriv/imaging) names an anatomical derivative may have, of those that skad writes
 MASK = re.compile(
-    r"(sub-[0-9a-zA-Z]+)/(ses-[0-9a-zA-Z]+/)?anat/\1_(ses-[0-9a-zA-Z]+_)?(desc-[0-9a-zA-Z]+_)?mask\.(nii\.gz|json)"
+    r"(sub-[0-9a-zA-Z]+)/(ses-[0-9a-zA-Z]+/)?anat/\1_(ses-[0-9a-zA-Z]+_)?(desc-[0-9a-zA-Z]+_)?(mask|dseg)\.(nii\.gz|json)"
 )
 TOP = {"dataset_description.json", "README.md", ".bidsignore"}
 

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial.transform import Rotation
 
-from skad.postprocessing import hysteresis_threshold, lesion_table, remove_small_lesions
+from skad.postprocessing import (
+    hysteresis_threshold,
+    lesion_table,
+    number_lesions,
+    remove_small_lesions,
+)
 
 SHAPE = (7, 8, 9)  # all different
 
@@ -105,3 +110,15 @@ def test_no_lesion_is_an_empty_table():
     assert lesion_table(mask, np.ones(SHAPE), np.eye(4)) == []
     assert not remove_small_lesions(mask, np.eye(4)).any()
     assert not hysteresis_threshold(np.full(SHAPE, np.nan), 0, 1).any()
+
+
+def test_numbers_in_the_image_are_those_of_the_table():
+    rng = np.random.default_rng(0)
+    mask = rng.random(SHAPE) > 0.8
+    anomaly = rng.normal(size=SHAPE)
+    numbers = number_lesions(mask)
+    assert ((numbers > 0) == mask).all()
+    for row in lesion_table(mask, anomaly, np.diag([2, 3, 4, 1])):
+        voxels = numbers == row["lesion"]
+        assert voxels.sum() * 24 / 1000 == pytest.approx(row["volume_ml"])
+        assert anomaly[voxels].max() == row["peak_score"]

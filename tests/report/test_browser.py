@@ -4,6 +4,7 @@ Screenshots, for somebody to look at, go to the folder of the environment variab
 """
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,7 @@ OPTIONS = (
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: skad[test]")
 from selenium.webdriver.common.action_chains import ScrollOrigin  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -137,3 +139,73 @@ def test_one_can_walk_from_subject_to_subject_and_back(subject):
     WebDriverWait(subject, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
     subject.find_element(By.LINK_TEXT, "sub-high").click()
     wait_for(subject, "sub-high")
+
+
+def test_the_color_scale_runs_from_the_threshold_to_the_peak(subject):
+    move_slider(subject, "threshold", 4)
+    assert subject.find_element(By.ID, "scale-low").text == "4.00"
+    assert subject.find_element(By.ID, "scale-high").text.startswith("9.00")
+
+
+def test_arrow_keys_move_the_crosshair_by_a_voxel(subject):
+    start, _ = location(subject)
+    canvas = subject.find_element(By.ID, "viewer")
+    canvas.send_keys(Keys.ARROW_RIGHT)  # towards the right of the screen: the patient's left, -x
+    moved, _ = location(subject)
+    np.testing.assert_allclose(moved - start, [-5, 0, 0], atol=0.2)
+
+
+@pytest.mark.parametrize("key", ["v", "c", "p"])
+def test_keys_that_would_break_the_view_do_nothing(subject, key):
+    before = picture(subject)
+    subject.find_element(By.ID, "viewer").send_keys(key)
+    assert picture(subject) == before
+
+
+def test_a_key_hides_the_map_and_shows_it_again(subject):
+    before = picture(subject)
+    canvas = subject.find_element(By.ID, "viewer")
+    canvas.send_keys("m")
+    assert picture(subject) != before
+    canvas.send_keys("m")
+    assert picture(subject) == before
+
+
+def test_the_picture_stays_in_view_beside_a_long_table(subject):
+    subject.execute_script("document.getElementById('side').style.height = '4000px'; scrollTo(0, 1500)")
+    top = subject.execute_script("return document.getElementById('picture').getBoundingClientRect().top")
+    subject.execute_script("document.getElementById('side').style.height = ''; scrollTo(0, 0)")
+    assert top >= 0
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(subject):
+    subject.set_window_size(390, 844)
+    try:
+        width, page = subject.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
+        save_screenshot(subject, "phone")
+        assert page <= width
+    finally:
+        subject.set_window_size(1400, 900)
+
+
+def test_dark_pages_are_dark(subject):
+    subject.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    try:
+        color = subject.execute_script("return getComputedStyle(document.body).backgroundColor")
+        save_screenshot(subject, "dark")
+        assert max(int(part) for part in re.findall(r"\d+", color)[:3]) < 60
+    finally:
+        subject.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@pytest.mark.skipif("SKAD_AXE" not in os.environ, reason="SKAD_AXE does not name axe.min.js (npm: axe-core)")
+@pytest.mark.parametrize("page", ["cohort", "subject"])
+def test_axe_finds_no_violation(subject, page):
+    if page == "cohort":
+        subject.find_element(By.LINK_TEXT, "all subjects").click()
+        WebDriverWait(subject, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
+    subject.execute_script(Path(os.environ["SKAD_AXE"]).read_text())
+    result = subject.execute_async_script("axe.run().then(arguments[0])")
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in result["violations"]] == []

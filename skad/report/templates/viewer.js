@@ -17,7 +17,9 @@ async function openViewer() {
   await unpackNiivue();
   viewer = new niivue.Niivue({
     isRadiologicalConvention: true,
-    isColorbar: true,
+    clipPlaneHotKey: "", // would cut the image away
+    cycleClipPlaneHotKey: "",
+    viewModeHotKey: "", // would leave the view that this page is made for
     dragAndDropEnabled: false,
     loadingText: "",
     logLevel: "error",
@@ -41,9 +43,9 @@ async function loadSubject(name) {
     data.contrasts.map((each) =>
       image(each.name, each.nifti, { colormap: "gray", cal_min: each.black, cal_max: each.white, colorbarVisible: false })),
   );
-  const { threshold, brightest } = data.map;
+  const { threshold, highest } = data.map;
   const map = await image("anomaly score", data.map.nifti, {
-    colormap: "warm", cal_min: threshold, cal_max: Math.max(brightest, threshold),
+    colormap: "warm", cal_min: threshold, cal_max: Math.max(highest, threshold),
   });
   const truth = data.truth &&
     (await image("truth", data.truth, { colormap: "blue2cyan", cal_min: 0.5, cal_max: 1, opacity: 0, colorbarVisible: false }));
@@ -54,7 +56,9 @@ function draw() {
   const { data, contrasts, map, truth } = shown;
   map.opacity = Number(element("opacity").value);
   map.cal_min = Number(element("threshold").value);
-  map.cal_max = Math.max(data.map.brightest, map.cal_min);
+  map.cal_max = Math.max(data.map.highest, map.cal_min);
+  element("scale-low").textContent = map.cal_min.toPrecision(3);
+  element("scale-high").textContent = `${data.map.highest.toPrecision(3)} (peak)`;
   if (truth) truth.opacity = element("truth").checked ? 1 : 0;
   const contrast = contrasts[element("contrast").selectedIndex];
   viewer.volumes = [contrast, map, ...(truth ? [truth] : [])];
@@ -62,6 +66,29 @@ function draw() {
   for (const id of ["opacity", "threshold"]) {
     element(id).nextElementSibling.value = Number(element(id).value).toPrecision(3);
   }
+}
+
+function move(axis, steps) { // the crosshair, by voxels along right, anterior or superior
+  const mm = [...viewer.frac2mm(viewer.scene.crosshairPos, 0, true)].slice(0, 3);
+  mm[axis] += steps * shown.data.voxel_size[axis];
+  goTo(mm);
+}
+
+const KEYS = {
+  ArrowRight: () => move(0, -1), // the patient's right is on the left
+  ArrowLeft: () => move(0, 1),
+  ArrowUp: () => move(1, 1),
+  ArrowDown: () => move(1, -1),
+  PageUp: () => move(2, 1),
+  PageDown: () => move(2, -1),
+  m: () => toggleMap(),
+  t: () => element("truth").click(),
+};
+
+function toggleMap() {
+  const slider = element("opacity");
+  [slider.value, slider.dataset.last] = Number(slider.value) ? [0, slider.value] : [slider.dataset.last ?? 0.7, 0];
+  draw();
 }
 
 function goTo(mm) {
@@ -105,6 +132,13 @@ async function showPage() {
   document.body.dataset.shown = name;
 }
 
+element("viewer").addEventListener("keydown", (event) => {
+  const action = KEYS[event.key];
+  if (!action || event.ctrlKey || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  event.stopImmediatePropagation(); // NiiVue has a meaning of its own for some
+  action();
+}, true);
 for (const id of ["contrast", "opacity", "threshold", "truth"]) element(id).addEventListener("input", draw);
 for (const link of document.querySelectorAll("[data-mm]")) {
   link.addEventListener("click", (event) => {

@@ -24,7 +24,15 @@ from skad.utils.typing import FloatArray
 from skad.utils.workers import run_each
 
 # What is about maps that are replaced: it goes with them.
-_ABOUT_THE_MAPS = (SCORES, DRIFT, "report.html", "evaluation.csv", "lesion_sizes.csv", "roc.png")
+_ABOUT_THE_MAPS = (
+    SCORES,
+    DRIFT,
+    "report.html",
+    "evaluation.csv",
+    "lesion_sizes.csv",
+    "lesion_volumes.csv",
+    "roc.png",
+)
 
 
 class Visitor:

@@ -12,7 +12,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
-from tqdm import tqdm
 
 from skad.calibration import ConformalCalibrator
 from skad.calibration.profile import TrainingProfile, UnlikeTrainingWarning, summarize_scan
@@ -25,6 +24,7 @@ from skad.io.writing import NiftiImage
 from skad.postprocessing import smooth_across_slices
 from skad.preprocessing import VolumePreprocessor
 from skad.preprocessing.growing import RowFile, RowList
+from skad.utils.progress import Progress
 from skad.utils.typing import FloatArray, PathLike
 
 
@@ -338,10 +338,11 @@ class VolumeAnomalyDetector(BaseEstimator):
         shape = (len(self.contrasts_), *self.preprocessor_.size)
         store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
         scans = []
-        with store as rows:
-            for slices, scan in tqdm(parts, "volumes", len(volumes), unit="volume", disable=not self.verbose):
+        with store as rows, Progress("read", len(volumes), unit="volume", bar=bool(self.verbose)) as progress:
+            for volume, (slices, scan) in zip(volumes, parts, strict=True):
                 rows.append(slices)
                 scans.append(scan)
+                progress.step(f"{volume.subject}: {len(slices)} slices")
         self.profile_ = TrainingProfile().fit(scans, contrasts=self.contrasts_)
         X = rows.result()
         if not len(X):

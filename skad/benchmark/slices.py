@@ -9,6 +9,7 @@ from skad.benchmark.folds import split_volumes
 from skad.benchmark.loaders import load_volumes
 from skad.benchmark.protocol import central_slices, views_of
 from skad.preprocessing import VolumePreprocessor
+from skad.preprocessing.growing import RowFile
 from skad.utils.files import written_whole
 
 _BLOCK = 256  # slices copied at a time
@@ -164,8 +165,7 @@ def _voxel_size(placement):
 
 def write_rows_of(path, array, rows):
     """Write some rows of an array as a .npy file, a block at a time; returns it as a memory map."""
-    file = np.lib.format.open_memmap(path, "w+", array.dtype, (len(rows), *array.shape[1:]))
-    for start in range(0, len(rows), _BLOCK):
-        file[start : start + _BLOCK] = array[rows[start : start + _BLOCK]]
-    file.flush()
-    return file
+    with RowFile(path, array.shape[1:], array.dtype) as file:
+        for start in range(0, len(rows), _BLOCK):
+            file.append(array[rows[start : start + _BLOCK]])
+    return file.result()

@@ -15,6 +15,7 @@ from skad.benchmark.results import curve_rows, write_rows
 from skad.benchmark.slices import CohortSlices
 from skad.evaluation import why_collapsed
 from skad.persistence import load, save
+from skad.preprocessing.growing import RowFile
 from skad.reconstruction.collapse import CollapseWarning
 from skad.training import checkpoint_in
 
@@ -153,11 +154,7 @@ def _inputs(component, slices, needed, fold):
 
 
 def _write_pairs(estimator, X, path):
-    pairs = None
-    for start in range(0, len(X), _BLOCK):
-        block = estimator.transform(X[start : start + _BLOCK])
-        if pairs is None:
-            pairs = np.lib.format.open_memmap(path, "w+", np.float32, (len(X), *block.shape[1:]))
-        pairs[start : start + _BLOCK] = block
-    pairs.flush()
-    return pairs
+    with RowFile(path, (2, *X.shape[-3:]), np.float32) as pairs:
+        for start in range(0, len(X), _BLOCK):
+            pairs.append(estimator.transform(X[start : start + _BLOCK]))
+    return pairs.result()

@@ -5,7 +5,9 @@ from pathlib import Path
 from skad.benchmark import read_study, run_study, write_figures, write_tables
 from skad.cli.json_output import record
 from skad.cli.output import complain, tell
+from skad.utils.files import sweep
 from skad.utils.folders import new_folder
+from skad.utils.locks import locked
 
 
 def benchmark(study, *, data=None, out=None, jobs=2, only=None, device=None):
@@ -25,7 +27,8 @@ def benchmark(study, *, data=None, out=None, jobs=2, only=None, device=None):
         raise ValueError(f"--jobs should be at least 1, got {jobs}.")
     name = Path(study).stem
     study = read_study(study, data=data, device=device)
-    with new_folder(out or f"{name}-results") as folder:
+    with new_folder(out or f"{name}-results") as folder, locked(folder):
+        sweep(folder)
         errors = run_study(study, folder, jobs=jobs, only=only, tell=tell)
         path = write_tables(study, folder)
         write_figures(study, folder)

@@ -1,14 +1,15 @@
 """The folders that commands load: what is used of them is told first."""
 
 import contextlib
-import sys
 import warnings
 
+from skad.cli.feedback import shout
 from skad.cli.json_output import record, record_under
-from skad.cli.output import complain, one_line, tell
+from skad.cli.output import complain, tell
 from skad.cli.strict import is_strict
 from skad.datasets import take_inventory
 from skad.io import GeometryWarning
+from skad.utils.messages import one_line
 
 SHOWN = 3  # subjects whose geometry is told one by one
 
@@ -101,5 +102,5 @@ def _doubts_told(n_scans):
 
 def caution(text):
     """A warning on standard error, which no filter of warnings hides."""
-    print(f"skad: warning: {one_line(ValueError(text))}", file=sys.stderr, flush=True)
+    shout(f"skad: warning: {one_line(ValueError(text))}")
     record_under("warnings", [text])

@@ -3,6 +3,7 @@
 import contextlib
 
 from skad.cli.cohort import load_cohort
+from skad.cli.feedback import say
 from skad.cli.output import REPORT, complain, tell, write_table
 from skad.cli.report import make_report
 from skad.derivatives import Derivative
@@ -71,8 +72,8 @@ def _write(table, folder):
     if curves := table.roc_curves():
         save_figure(plot_roc(curves), folder / ROC)
     tell(f"{len({row['subject'] for row in table.rows})} subjects")
-    print(f"{'':<11}{'label':>9}  {'  '.join(f'{name:>17}' for name in RANKING)}")
+    say(f"{'':<11}{'label':>9}  {'  '.join(f'{name:>17}' for name in RANKING)}")
     for row in summary:
         scores = "  ".join(f"{row[name]:17.3f}" for name in RANKING)
-        print(f"{row['subject']:<11}{row['label']!s:>9}  {scores}")
+        say(f"{row['subject']:<11}{row['label']!s:>9}  {scores}")
     tell(f"Tables: {folder / EVALUATION}, {folder / LESION_SIZES}.")

@@ -2,19 +2,20 @@
 
 import contextlib
 import json
-import shutil
-import sys
 from pathlib import Path
 
 from skad.cli.cohort import load_for_training
 from skad.cli.json_output import record
 from skad.cli.methods import build_detector
 from skad.cli.output import tell
+from skad.cli.saved import is_saved, mark_saved, tidy
 from skad.persistence import save
 from skad.training import checkpoint_in, is_main_process
 from skad.training.parallel import rank
-from skad.utils.files import write_json
+from skad.utils.files import sweep, write_json
 from skad.utils.folders import new_folder
+from skad.utils.locks import locked
+from skad.utils.progress import shows_bars
 
 SETTINGS, SLICES = "settings.json", "slices.npy"
 
@@ -49,6 +50,10 @@ def fit(
     """
     out = Path(out)
     checkpoints = out.with_name(out.name + ".checkpoints")
+    if resume and is_saved(out, checkpoints):
+        tidy(checkpoints)
+        tell(f"{out} was complete already.")
+        return 0
     _check_free(out, checkpoints, resume, overwrite)
     volumes, n_failed = load_for_training("fit", folder, contrasts=contrasts, where=where)
     detector = build_detector(
@@ -59,7 +64,7 @@ def fit(
         epochs=epochs,
         device=device,
         jobs=jobs,
-        verbose=sys.stderr.isatty(),
+        verbose=shows_bars(),
     )
     run = {
         "method": method,
@@ -69,19 +74,18 @@ def fit(
         "--epochs": epochs,
         "--seed": seed,
     }
-    if not resume and is_main_process():
-        shutil.rmtree(checkpoints, ignore_errors=True)
     tell(f"{len(volumes)} subjects with {', '.join(run['contrasts'])}; training {method}.")
     scorer = detector.pipeline.steps[-1][1]
     if hasattr(scorer, "describe"):
         tell(f"Abnormal is {scorer.describe(run['contrasts'])}.")
-    with new_folder(checkpoints), _tidy(checkpoints):
+    with new_folder(checkpoints), _reserved(checkpoints, resume), _tidy(checkpoints):
         _check_same_run(run, checkpoints / SETTINGS)
         with checkpoint_in(checkpoints):
             detector.fit(volumes, out=checkpoints / f"{rank()}-{SLICES}" if on_disk else None)
         if is_main_process():
             save(detector.set_params(verbose=False, preprocessor__n_jobs=None), out)
-            shutil.rmtree(checkpoints)
+            mark_saved(out, checkpoints)
+            tidy(checkpoints)
     record(detector=out, method=method, contrasts=run["contrasts"], n_slices=detector.n_slices_)
     tell(f"{out} learnt from {detector.n_slices_} slices without a lesion.")
     return int(n_failed > 0)
@@ -93,13 +97,32 @@ def _check_free(out, checkpoints, resume, overwrite):
         raise ValueError(
             f"--out {out} is a folder: give the name of a file, for example {out / 'detector.skad'}."
         )
-    if out.exists() and not overwrite:
+    if out.exists() and not (overwrite or (resume and _has_begun(checkpoints))):
         raise ValueError(f"{out} exists already: choose another --out, or add --overwrite.")
     if _has_begun(checkpoints) and not (resume or overwrite):
         raise ValueError(
             f"{checkpoints} holds an unfinished training: add --resume to go on, "
             "or --overwrite to start again."
         )
+
+
+@contextlib.contextmanager
+def _reserved(checkpoints, resume):
+    """Keep the folder for this run, whose first process frees it of what killed or earlier runs left."""
+    if not is_main_process():
+        yield
+        return
+    with locked(checkpoints):
+        sweep(checkpoints)
+        if not resume:
+            _forget(checkpoints)
+        yield
+
+
+def _forget(checkpoints):
+    """Remove what an earlier training left."""
+    for path in (*checkpoints.glob("*.pt"), checkpoints / SETTINGS, *checkpoints.glob(f"*{SLICES}")):
+        path.unlink(missing_ok=True)
 
 
 def _has_begun(checkpoints):

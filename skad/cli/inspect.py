@@ -3,6 +3,7 @@
 import warnings
 
 from skad.cli.cohort import caution, check_strict, conditions
+from skad.cli.feedback import say
 from skad.cli.json_output import record
 from skad.cli.output import complain, tell
 from skad.datasets import take_inventory
@@ -32,7 +33,7 @@ def inspect(folder, *, contrasts=None, where=()):
     for scan, row in zip(inventory.scans, content["scans"], strict=True):
         _print_scan(scan.name, row, geometry.get(scan.name))
     for each in content["unused"]:
-        print(f"{'!' if each['doubtful'] else '-'} {each['path']} {each['reason']}")
+        say(f"{'!' if each['doubtful'] else '-'} {each['path']} {each['reason']}")
     for doubt in inventory.doubts:
         caution(doubt)
     complain("inspect", errors)
@@ -68,6 +69,6 @@ def _print_scan(name, row, geometry):
     if geometry:
         shape, edges = ("x".join(f"{n:.3g}" for n in geometry[key]) for key in ("shape", "voxel_size"))
         grid = f"{shape} voxels of {edges} mm"
-    print(f"  {name}: {', '.join([*found, *extras, *runs])}; {grid}")
+    say(f"  {name}: {', '.join([*found, *extras, *runs])}; {grid}")
     for note in [*row["notes"], *(geometry or {}).get("notes", [])]:
-        print(f"    {note}")
+        say(f"    {note}")

@@ -8,6 +8,8 @@ import warnings
 
 from skad.cli import arguments
 from skad.cli.completion import SHELLS, PrintCompletion
+from skad.cli.feedback import feedback, shout
+from skad.cli.interruption import Terminated, ended_by_signals
 from skad.cli.json_output import json_output, record, record_under
 from skad.cli.parser import Parser
 from skad.cli.strict import strictness
@@ -77,7 +79,7 @@ def main(argv=None):
     -------
     int
         Exit code: 0 all done; 1 some subjects failed, the others are done; 2 a mistake of the user, told in
-        one line; 130 interrupted.
+        one line; 130 interrupted by Ctrl-C; 143 or 129 ended by SIGTERM or SIGHUP.
 
     Examples
     --------
@@ -85,6 +87,7 @@ def main(argv=None):
     >>> main(["fit", "nowhere", "--method", "adm", "--out", "adm.skad"])
     2
     """
+    _print_what_the_terminal_lacks()
     argv = sys.argv[1:] if argv is None else argv
     name = " ".join(["skad", *(each for each in argv[:1] if each in COMMANDS)])
     output = contextlib.nullcontext({})
@@ -94,7 +97,8 @@ def main(argv=None):
         if options.pop("json"):
             output = json_output(command)
         with output as result:
-            with strictness(options.pop("strict", False)):
+            told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
+            with feedback(**told), strictness(options.pop("strict", False)):
                 code = _run(name, command, options)
             result["exit_code"] = code
         return code
@@ -109,14 +113,17 @@ def _run(name, command, options):
     """The exit code of a command; what goes wrong is told in one line."""
     try:
         keep_freed_memory()
-        with warnings.catch_warnings(), _workers(options.pop("cluster", None)):
+        with warnings.catch_warnings(), ended_by_signals(), _workers(options.pop("cluster", None)):
             warnings.showwarning = _one_line_warning(name)
             return pkgutil.resolve_name(f"skad.cli.{command}:{command}")(**options)
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; what is finished is kept, --resume goes on from there.", file=sys.stderr)
+        shout(f"{name}: interrupted; what is finished is kept, --resume goes on from there.")
         return INTERRUPTED
+    except Terminated as end:
+        shout(f"{name}: ended by {end}; what is finished is kept, --resume goes on from there.")
+        return 128 + end.signum
     except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
-        print(f"{name}: {one_line(error)}", file=sys.stderr)
+        shout(f"{name}: {one_line(error)}")
         record(error=one_line(error))
         return MISTAKE
 
@@ -147,14 +154,28 @@ def _parser():
         COMMANDS[name][0](command)
         if name in LOADING:
             command.add_argument("--strict", action="store_true", help="what is not used is an error")
-        command.add_argument("--json", action="store_true", help="print one JSON object, messages to stderr")
+        _add_feedback(command)
     return parser
+
+
+def _add_feedback(command):
+    command.add_argument("--json", action="store_true", help="print one JSON object, messages to stderr")
+    command.add_argument("--quiet", action="store_true", help="say nothing but warnings and errors")
+    command.add_argument("--verbose", action="store_true", help="a line per epoch and subject, and details")
+    command.add_argument("--log", metavar="FILE", help="add all messages, with dates, to this file")
+
+
+def _print_what_the_terminal_lacks():
+    """Escape what a stream cannot show, as an accent where the locale is C, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _one_line_warning(name):
     def show(message, *args, **kwargs):
         text = one_line(ValueError(message))
         record_under("warnings", [text])
-        print(f"{name}: warning: {text}", file=sys.stderr)
+        shout(f"{name}: warning: {text}")
 
     return show

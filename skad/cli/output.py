@@ -1,7 +1,6 @@
 """What commands say, and how."""
 
-import sys
-
+from skad.cli.feedback import say, shout
 from skad.cli.json_output import record_under
 from skad.utils import tables
 from skad.utils.messages import one_line
@@ -11,14 +10,14 @@ REPORT = "report.html"
 
 def tell(text):
     """Say what is done, at once even when a file listens."""
-    print(text, flush=True)
+    say(text)
     record_under("messages", [text])
 
 
 def complain(command, errors):
     """One line per subject that failed."""
     for subject, error in errors.items():
-        print(f"skad {command}: {subject}: {one_line(error)}", file=sys.stderr, flush=True)
+        shout(f"skad {command}: {subject}: {one_line(error)}")
     record_under("errors", {subject: one_line(error) for subject, error in errors.items()})
 
 

@@ -19,9 +19,11 @@ from skad.cli.fit import fit
 from skad.cli.grid import as_settings, read_grid
 from skad.cli.methods import GRIDS, build_detector
 from skad.cli.output import complain, tell, write_table
+from skad.cli.saved import is_saved, mark_saved, tidy
 from skad.model_selection import CachedFit, NormalTrainSplit, PseudoAnomalyScorer
 from skad.model_selection.pseudo_anomaly import FAMILIES
 from skad.utils.folders import new_folder
+from skad.utils.locks import locked
 
 
 def tune(
@@ -58,6 +60,10 @@ def tune(
     """
     out = Path(out)
     work, table = out.with_name(out.name + ".search"), out.with_name(TUNE_TABLE)
+    if resume and is_saved(out, work):
+        tidy(work)
+        tell(f"{out} was complete already.")
+        return 0
     _check_free(out, table, work, resume, overwrite)
     shared = {"seed": seed, "epochs": epochs, "device": device}
     volumes, n_failed = load_for_training("tune", folder, contrasts=contrasts, where=where)
@@ -70,9 +76,9 @@ def tune(
     if not 2 <= folds <= n_subjects:
         raise ValueError(f"--folds should be from 2 to {n_subjects}, the number of subjects, got {folds}.")
     scoring = PseudoAnomalyScorer(families={name: FAMILIES[name] for name in family} or None)
-    if not resume:
-        shutil.rmtree(work, ignore_errors=True)
-    with new_folder(work), _tidy(work), _workers(dask, n_jobs) as workers:
+    with new_folder(work), locked(work), _tidy(work), _workers(dask, n_jobs) as workers:
+        if not resume:
+            shutil.rmtree(work / "joblib", ignore_errors=True)  # where joblib.Memory keeps results
         slices = prepare(detector.preprocessor, volumes)
         n = len(ParameterGrid(grid))
         tell(f"{len(volumes)} subjects, {n} configurations of {method}, {folds} folds: {n * folds} fits.")
@@ -91,10 +97,11 @@ def tune(
             settings=[*settings, *best],
             jobs=n_jobs,
             resume=resume or not overwrite,
-            overwrite=overwrite,
+            overwrite=overwrite or resume,  # what there is was saved by this run, or it was to be replaced
             **shared,
         )
-        shutil.rmtree(work)
+        mark_saved(out, work)
+        tidy(work)
     return int(n_failed > 0 or any(math.isnan(row["mean_test_score"]) for row in rows))
 
 
@@ -182,9 +189,9 @@ def _check_free(out, table, work, resume, overwrite):
     """Nothing that is already computed is lost by a forgotten option."""
     if out.is_dir():
         raise ValueError(f"--out {out} is a folder: give the name of a file, as {out / 'detector.skad'}.")
-    if out.exists() and not overwrite:
-        raise ValueError(f"{out} exists already: choose another --out, or add --overwrite.")
     begun = [each for each in (work, out.with_name(out.name + ".checkpoints")) if each.exists()]
+    if out.exists() and not (overwrite or (resume and begun)):
+        raise ValueError(f"{out} exists already: choose another --out, or add --overwrite.")
     if table.exists() and not (overwrite or (resume and begun)):
         raise ValueError(f"{table} exists already: choose another folder for --out, or add --overwrite.")
     if begun and not (resume or overwrite):

@@ -1,8 +1,11 @@
 """Arrays that grow by rows: in memory, or in an .npy file for what is larger than memory."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+
+from skad.utils.files import written_whole
 
 
 class RowList:
@@ -45,6 +48,11 @@ class RowFile:
     row_shape : tuple of int
     dtype : dtype-like
 
+    Raises
+    ------
+    WriteError
+        The disk is full, or the folder cannot be written.
+
     Examples
     --------
     >>> import numpy as np, os, tempfile
@@ -58,34 +66,27 @@ class RowFile:
 
     def __init__(self, path, row_shape, dtype):
         self.path = Path(path)
-        self._partial = self.path.with_name(f".{self.path.name}.partial")
         self._row_shape = tuple(row_shape)
         self._dtype = np.dtype(dtype)
         self._n_rows = 0
 
     def __enter__(self):
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._partial, "wb")
-        except OSError as error:
-            raise ValueError(
-                f"{self.path} cannot be written ({error.strerror}): choose a folder you may write to."
-            ) from error
-        self._write_header()
+        with ExitStack() as stack:
+            temporary = stack.enter_context(written_whole(self.path))
+            self._file = stack.enter_context(open(temporary, "wb"))
+            self._write_header()
+            self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, error, *_):
-        if error is None:
+    def __exit__(self, *error):
+        if error[0] is None:
             self._file.seek(0)
             self._write_header()  # numpy pads the header so that a longer first axis still fits
-        self._file.close()
-        if error is None:
-            self._partial.replace(self.path)
-        self._partial.unlink(missing_ok=True)
+        return self._stack.__exit__(*error)
 
     def append(self, rows):
         """Write rows of shape (n, *row_shape)."""
-        np.ascontiguousarray(rows, dtype=self._dtype).tofile(self._file)
+        self._file.write(np.ascontiguousarray(rows, dtype=self._dtype).data)
         self._n_rows += len(rows)
 
     def result(self):

@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import hashlib
+import io
 import json
 import os
 import re
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from skad.utils.files import written_whole
 
 _active: contextvars.ContextVar[Any] = contextvars.ContextVar("skad_checkpoints", default=None)
 
@@ -89,12 +92,10 @@ class Checkpoint:
 
     def save(self, state):
         """Replace the saved state by ``state``."""
-        temporary = self.path.with_suffix(".tmp")
-        try:
-            torch.save({"fingerprint": self.fingerprint, **state}, temporary)
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        content = io.BytesIO()  # torch names a full disk in no useful way
+        torch.save({"fingerprint": self.fingerprint, **state}, content)
+        with written_whole(self.path) as temporary:
+            temporary.write_bytes(content.getbuffer())
 
 
 def _fingerprint(name, parameters, arrays):

@@ -1,14 +1,35 @@
 """How far a long run has come: a bar on a terminal, and a line of the log per finished item."""
 
+import contextlib
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
 
 logger = logging.getLogger("skad")
+
+
+_bars: ContextVar[bool] = ContextVar("skad_bars", default=True)
+
+
+@contextlib.contextmanager
+def without_bars() -> Iterator[None]:
+    """Show no progress bar in the block."""
+    token = _bars.set(False)
+    try:
+        yield
+    finally:
+        _bars.reset(token)
+
+
+def shows_bars() -> bool:
+    """Whether progress bars are shown: standard error is a terminal, and nobody asked for silence."""
+    return _bars.get() and sys.stderr is not None and sys.stderr.isatty()
 
 
 class Progress:
@@ -25,6 +46,8 @@ class Progress:
         Number of items.
     unit : str, default="subject"
         What an item is.
+    bar : bool, default=True
+        False shows no bar on a terminal either.
 
     Examples
     --------
@@ -33,15 +56,12 @@ class Progress:
     ...     progress.step("sub-02: failed")
     """
 
-    def __init__(self, what: str, total: int, *, unit: str = "subject") -> None:
+    def __init__(self, what: str, total: int, *, unit: str = "subject", bar: bool = True) -> None:
         self.what = what
         self.total = total
         self.done = 0
         self._begin = time.monotonic()
-        hidden = not (sys.stderr is not None and sys.stderr.isatty()) or not logger.isEnabledFor(
-            logging.WARNING
-        )
-        self._bar = tqdm(desc=what, total=total, unit=unit, disable=hidden)
+        self._bar = tqdm(desc=what, total=total, unit=unit, disable=not (bar and shows_bars()))
 
     def __enter__(self) -> Self:
         return self

@@ -1,11 +1,14 @@
 """A small cohort on disk and a detector trained on it, for every test of the command line."""
 
+import re
+
 import numpy as np
 import pytest
 
 from skad.cli import main
 from skad.io import Volume, write_map
 
+PROGRESS = re.compile(r"\d\d:\d\d:\d\d ")
 SHAPE = (20, 24, 6)  # all different, so that no transposition goes unnoticed
 AFFINE = np.array([[-2.0, 0, 0, 20], [0, 2, 0, -24], [0, 0, 5, -15], [0, 0, 0, 1]])
 FAST = (
@@ -82,12 +85,16 @@ def detector(cohort, tmp_path_factory):
 
 @pytest.fixture
 def run(capsys):
-    """Run ``skad`` with these arguments; gives exit code, standard output, lines of standard error."""
+    """Run ``skad`` with these arguments; gives exit code, standard output, lines of standard error.
+
+    Lines of progress, which begin with the time, are left out.
+    """
 
     def run(*arguments):
         capsys.readouterr()
         code = main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
-        return code, captured.out, captured.err.splitlines()
+        errors = [line for line in captured.err.splitlines() if not PROGRESS.match(line)]
+        return code, captured.out, errors
 
     return run

@@ -132,7 +132,7 @@ def test_warnings_of_a_scan_stay_with_its_map(detector, tmp_path):
     volume = Volume({"T1w": image}, AFFINE, subject="sub-01")
     with pytest.warns(UserWarning, match="sub-01"):
         (record,) = detector.score_cohort([volume], out=tmp_path)
-    assert "cut" in record.warnings[0]
+    assert any("cut" in warning for warning in record.warnings)
     assert scores(tmp_path)[0]["warnings"] == "; ".join(record.sidecar.warnings)
 
 

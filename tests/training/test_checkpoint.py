@@ -15,6 +15,7 @@ from torch import nn
 from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.training import Training, checkpoint_in, seeded
 from skad.utils.estimator_checks.data import make_check_images
+from skad.utils.files import WriteError
 
 from ..tiny_estimators import TinyReconstructor, TinyResidual, squared_error
 
@@ -241,12 +242,13 @@ def test_failed_write_leaves_the_last_checkpoint_and_no_litter(images, tmp_path,
         reconstructor(max_epochs=1).fit(images)
     before = (tmp_path / "00-TinyReconstructor.pt").read_bytes()
 
-    def disk_full(state, path):
-        Path(path).write_bytes(b"half")
-        raise OSError("No space left on device")
+    def disk_full(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:9])
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", disk_full)
-    with pytest.raises(OSError, match="No space"), checkpoint_in(tmp_path):
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
+    with pytest.raises(WriteError, match="cannot be written, the disk is full"), checkpoint_in(tmp_path):
         reconstructor(max_epochs=2).fit(images)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
 

@@ -20,6 +20,7 @@ extensions = [
     "myst_parser",  # the pages, in Markdown
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",  # [source] links
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "public_api",  # docs/extensions: the reference, generated from every __all__
@@ -48,7 +49,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
 }
 
 sphinx_gallery_conf = {

@@ -70,4 +70,8 @@ def _nearest_foreground(mask, spacing):
     found = ndimage.distance_transform_edt(
         ~mask, sampling=spacing, return_distances=False, return_indices=True
     )
-    return np.ravel_multi_index(tuple(found), mask.shape)
+    flat = found[0].copy()
+    for indices, length in zip(found[1:], mask.shape[1:], strict=True):  # in place: the grid may be large
+        flat *= length
+        flat += indices
+    return flat

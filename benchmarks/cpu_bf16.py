@@ -1,0 +1,82 @@
+"""Is bfloat16 as good as float32 on a CPU that has it?   python benchmarks/cpu_bf16.py --data FOLDER
+
+Trains small networks in both precisions with the same seeds on the normal slices of FOLDER/glioma's training
+patients, and ranks the pixels of its validation patients. Writes docs/results/cpu_bf16.csv row by row.
+"""
+
+import argparse
+import csv
+import time
+from pathlib import Path
+
+import torch
+from sklearn.pipeline import make_pipeline
+
+from skad.datasets import load_bids
+from skad.metrics import foreground_average_precision_score, foreground_roc_auc_score
+from skad.preprocessing import VolumePreprocessor
+from skad.reconstruction import ContrastTranslator
+from skad.scoring import ResidualScorer, SyntheticAnomalyScorer
+
+COLUMNS = ("method", "precision", "seed", "roc_auc", "average_precision", "fit_cpu_s", "score_cpu_s")
+
+
+def systems(precision, seed, epochs):
+    """The methods by name, small enough for a CPU."""
+    common = {"precision": precision, "random_state": seed, "max_epochs": epochs, "device": "cpu"}
+    return {
+        "planted lesions": SyntheticAnomalyScorer(width=8, **common),
+        "translation residual": make_pipeline(
+            ContrastTranslator(width=8, n_blocks=2, **common), ResidualScorer()
+        ),
+    }
+
+
+def slices(folder):
+    """Normal training slices; slices and labels of the validation patients."""
+    volumes = load_bids(folder)
+    by_fold = {
+        fold: [volume for volume in volumes if volume.info["fold"] == fold]
+        for fold in ("train", "validation")
+    }
+    prepare = VolumePreprocessor(size=(128, 128))
+    train = prepare.fit_transform(by_fold["train"])
+    validation = prepare.transform(by_fold["validation"])
+    return train.X[~train.y.any(axis=(1, 2))], validation.X, validation.y
+
+
+def measure(system, train, X, y):
+    """Scores and CPU seconds of one fitted system."""
+    begin = time.process_time()
+    system.fit(train)
+    fitted = time.process_time()
+    anomaly = -system.score_samples(X)
+    scored = time.process_time()
+    scores = foreground_roc_auc_score(y, anomaly), foreground_average_precision_score(y, anomaly)
+    return [f"{value:.5g}" for value in (*scores, fitted - begin, scored - fitted)]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with glioma")
+    parser.add_argument("--out", type=Path, default=Path("docs/results/cpu_bf16.csv"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=10)
+    arguments = parser.parse_args()
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise SystemExit("This CPU has no bfloat16 instructions.")
+    train, X, y = slices(arguments.data / "glioma")
+    with open(arguments.out, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for seed in arguments.seeds:
+            for precision in ("fp32", "bf16"):
+                for name, system in systems(precision, seed, arguments.epochs).items():
+                    writer.writerow([name, precision, seed, *measure(system, train, X, y)])
+                    file.flush()
+
+
+if __name__ == "__main__":
+    main()

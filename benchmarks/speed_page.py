@@ -1,0 +1,49 @@
+"""The page docs/results/speed.md from the rows of benchmarks/speed.py."""
+
+import csv
+from pathlib import Path
+
+TEXT = """# Speed
+
+CPU time and memory of skad, of skad before this round of work and of others who do the same. Written by
+`python benchmarks/speed.py`; the rows are in [speed.csv](speed.csv). One thread; every figure is the median
+of {runs} processes that ran in turn. {versions}.
+
+- The cubic rows resample four contrasts of 182 x 218 x 182 voxels. skad also finds the foreground, extends it
+  into the background, smooths against aliasing and normalizes intensities; the others resample only. skad has
+  no linear mode for images.
+- "torch loop" trains the same network with the same loss and optimizer without an estimator; "from the
+  equations" is a loop in which every term of the published objective has passes of its own.
+- "A further subject" is a quarter of the difference between six patients and two (121 x 145 x 40 voxels,
+  three contrasts, a small ADM); its memory column is what the subject adds to `report.html`, MB.
+
+{tables}
+"""
+
+
+def write_page(rows, out):
+    """Write the page from the CSV."""
+    with open(rows, newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    (first,) = [row for row in found if row["question"] == "versions"]
+    rows = [row for row in found if row is not first]
+    questions = dict.fromkeys(row["question"] for row in rows)
+    tables = "\n\n".join(_table(name, [row for row in rows if row["question"] == name]) for name in questions)
+    runs = max(int(row["runs"]) for row in rows)
+    Path(out).write_text(
+        TEXT.format(runs=runs, versions=f"Versions: {first['who']}", tables=tables), encoding="utf-8"
+    )
+
+
+def _table(question, rows):
+    own = next((float(row["cpu_s"]) for row in rows if row["who"] == "skad"), None)
+    lines = [
+        f"## {question[0].upper()}{question[1:]}",
+        "",
+        "| | CPU s | times skad | MB | wall s |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ratio = f"{float(row['cpu_s']) / own:.2f}" if own else ""
+        lines.append(f"| {row['who']} | {row['cpu_s']} | {ratio} | {row['memory_mb']} | {row['wall_s']} |")
+    return "\n".join(lines)

@@ -26,6 +26,7 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from scan_files import Unusable, mutate_scan, mutate_table, read_scan, read_table, scans, tables
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
@@ -34,6 +35,7 @@ from skad import VolumeAnomalyDetector, load, save
 from skad.benchmark import read_study
 from skad.calibration import ConformalCalibrator
 from skad.datasets import make_phantom
+from skad.io import VolumeReadError
 from skad.persistence import LoadError
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, VAEReconstructor
@@ -415,6 +417,18 @@ TARGETS = {
         "Model files (`.skad`)", 5000, model_files, mutate_model, read_model, (LoadError,), ".skad"
     ),
     "toml": Target("Studies (`.toml`)", 2000, studies, mutate_study, read_study, (ValueError,), ".toml"),
+    "nifti": Target(
+        "Scans (`.nii`, `.nii.gz`)",
+        10_000,
+        scans,
+        mutate_scan,
+        read_scan,
+        (VolumeReadError, Unusable),
+        ".nii",
+    ),
+    "tsv": Target(
+        "Tables (`participants.tsv`)", 2000, tables, mutate_table, read_table, (VolumeReadError,), ".tsv"
+    ),
 }
 
 TEXT = """# Robustness

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skad.scoring.gaussian_mixture import MixtureScorer
     from skad.scoring.intensity import IntensityScorer
     from skad.scoring.joint_drgmm import JointDRGMM
+    from skad.scoring.lesion_ensemble import make_lesion_ensemble
     from skad.scoring.patch_embedding import PatchEmbeddingScorer
     from skad.scoring.residual import ResidualScorer
     from skad.scoring.sklearn_scorer import PyODScorer, SklearnScorer
@@ -34,4 +35,5 @@ __all__ = [
     "ResidualScorer",
     "SklearnScorer",
     "SyntheticAnomalyScorer",
+    "make_lesion_ensemble",
 ]

@@ -161,6 +161,39 @@ class VolumeAnomalyDetector(BaseEstimator):
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
         return np.asarray(image.dataobj)
 
+    def reference_of(self, volume: Volume) -> dict[str, FloatArray]:
+        """The normal reference of one volume: what it would look like if it were normal.
+
+        Parameters
+        ----------
+        volume : Volume
+            As in `score_volume`.
+
+        Returns
+        -------
+        dict of str to float32 ndarray of shape ``volume.shape``
+            By contrast; NaN outside the foreground. Intensities are those of the preprocessed slices, for
+            example z-scores, not those of the scan.
+
+        Raises
+        ------
+        ValueError
+            The pipeline makes no reference, or as in `score_volume`.
+
+        See Also
+        --------
+        anomaly_of : The map, which compares the volume with its reference.
+        """
+        check_is_fitted(self)
+        reconstructor = reconstructor_in(self.pipeline_)
+        stack = self.preprocessor_.transform([self._to_score(volume)])
+        pairs = reconstructor.transform(stack.X)
+        images = {
+            name: self.preprocessor_.inverse_transform(pairs[:, 1, i], stack, outside="nan")[0]
+            for i, name in enumerate(self.contrasts_)
+        }
+        return {name: np.asarray(image.dataobj) for name, image in images.items()}
+
     def score_cohort(
         self,
         volumes: Iterable[Volume],
@@ -350,6 +383,33 @@ class VolumeAnomalyDetector(BaseEstimator):
                 f"Every slice of the {len(volumes)} volumes has a labelled pixel: add normal volumes."
             )
         return X
+
+
+def reconstructor_in(estimator):
+    """The part of a pipeline that makes pairs of images and normal references.
+
+    Raises
+    ------
+    ValueError
+        It has none.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return reconstructor_in(estimator.estimator)
+    if hasattr(estimator, "reconstruct"):
+        return estimator
+    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+        if hasattr(estimator[-1], "reconstruct"):
+            return estimator
+        return _with_reference(estimator[:-1])
+    raise ValueError(
+        f"{type(estimator).__name__} makes no normal reference: put a reconstructor before it, such as "
+        "ContrastTranslator."
+    )
+
+
+def _with_reference(pipeline):
+    reconstructor_in(pipeline[-1])
+    return pipeline
 
 
 def allows_missing_contrast(estimator):

@@ -10,13 +10,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skad.base import ImageEstimatorMixin
-from skad.datasets import load_bids
+from skad.datasets import load_bids, make_phantom
 from skad.detector import VolumeAnomalyDetector, allows_missing_contrast
 from skad.io import Volume
 from skad.persistence import load, save
 from skad.preprocessing import VolumePreprocessor
-from skad.reconstruction import ContrastTranslator
-from skad.scoring import JointDRGMM
+from skad.reconstruction import ConditionalMixtureReconstructor, ContrastTranslator
+from skad.scoring import IntensityScorer, JointDRGMM, ResidualScorer
 
 # blocks of noise with a planted block are unlike blocks of noise without
 pytestmark = pytest.mark.filterwarnings("ignore::skad.calibration.UnlikeTrainingWarning")
@@ -289,3 +289,22 @@ def test_a_real_patient_comes_back_on_the_scanners_grid(real_data):
     assert image.shape == clinical.shape
     np.testing.assert_array_equal(image.affine, clinical.affine)
     assert np.isfinite(image.get_fdata()).mean() > 0.1
+
+
+def test_the_reference_is_what_the_reconstructor_makes_on_the_grid_of_the_volume():
+    volumes = make_phantom(n_subjects=2, shape=(20, 24, 8), contrasts=["T1w", "FLAIR"], random_state=0)
+    pipeline = make_pipeline(ConditionalMixtureReconstructor(random_state=0), ResidualScorer())
+    detector = VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor(size=(24, 24))).fit(volumes)
+    reference = detector.reference_of(volumes[0])
+    stack = detector.preprocessor_.transform(volumes[:1])
+    expected = detector.pipeline_[0].reconstruct(stack.X)
+    (image,) = detector.preprocessor_.inverse_transform(expected[:, 1], stack, outside="nan")
+    np.testing.assert_array_equal(reference["FLAIR"], image.get_fdata().astype("f4"))
+    assert list(reference) == ["T1w", "FLAIR"]
+
+
+def test_a_pipeline_without_a_reconstructor_has_no_reference():
+    volumes = make_phantom(n_subjects=2, shape=(20, 24, 8), contrasts=["T1w"], random_state=0)
+    detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=VolumePreprocessor(size=(24, 24)))
+    with pytest.raises(ValueError, match="makes no normal reference: put a reconstructor before it"):
+        detector.fit(volumes).reference_of(volumes[0])

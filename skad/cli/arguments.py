@@ -168,6 +168,11 @@ def score(parser):
     parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
     _add_cluster(parser)
     parser.add_argument("--no-figures", action="store_false", dest="figures", help="no picture of every map")
+    parser.add_argument(
+        "--save-reference",
+        action="store_true",
+        help="write the normal reference beside each map, and show it in the report",
+    )
     parser.add_argument("--no-report", action="store_false", dest="report", help="no report.html")
     parser.add_argument("--resume", action="store_true", help="keep the maps of this detector that are there")
 

@@ -8,6 +8,7 @@ from skad.cli.json_output import record_under
 from skad.cli.output import REPORT, complain, tell
 from skad.cli.report import make_report
 from skad.derivatives.naming import DRIFT, LESIONS, SCORES
+from skad.detector import reconstructor_in
 from skad.report import Gallery
 from skad.report.gallery import VIEWERS
 from skad.utils.tables import read_table
@@ -25,6 +26,7 @@ def score(
     jobs=None,
     figures=True,
     report=True,
+    save_reference=False,
     resume=False,
 ):
     """Write the anomaly map of every subject of a folder; parameters as in ``skad score --help``.
@@ -43,7 +45,11 @@ def score(
     detector, calibrator = load_detector(path, device)
     _set_rate(calibrator, fpr, path)
     volumes, errors = load_cohort(folder, contrasts=detector.contrasts_, where=where)
-    gallery = Gallery(figures=figures, viewers=VIEWERS if report else 0)
+    if save_reference:
+        reconstructor_in(detector.pipeline_)  # raises where there is none
+    gallery = Gallery(
+        figures=figures, viewers=VIEWERS if report else 0, detector=detector if save_reference else None
+    )
     maps = detector.score_cohort(
         volumes,
         out=out,

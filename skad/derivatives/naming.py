@@ -8,6 +8,7 @@ from skad.io import Volume
 from skad.utils.typing import PathLike
 
 ENDING = "desc-anomaly_map"
+REFERENCE = "desc-reference"
 SCORES, DRIFT = "scores.csv", "drift.csv"  # tables of the cohort
 LESIONS = "lesions.csv"  # of a scan
 
@@ -57,6 +58,28 @@ def mask_path(path: Path) -> Path:
 def numbers_path(path: Path) -> Path:
     """The image of numbered lesions beside a map."""
     return path.with_name(path.name.replace(ENDING, "desc-lesions_dseg"))
+
+
+def reference_path(path: Path, contrast: str) -> Path:
+    """The normal reference of a contrast beside a map.
+
+    Examples
+    --------
+    >>> reference_path(Path("sub-01_desc-anomaly_map.nii.gz"), "ce-gadolinium_T1w").name
+    'sub-01_ce-gadolinium_desc-reference_T1w.nii.gz'
+    """
+    *entities, suffix = contrast.split("_")
+    name = "_".join([map_name(path), *entities, REFERENCE, suffix])
+    return path.with_name(f"{name}.nii.gz")
+
+
+def references_of(path: Path) -> dict[str, Path]:
+    """The files of the normal references beside a map, by contrast."""
+    found = {}
+    for each in sorted(path.parent.glob(f"{map_name(path)}_*{REFERENCE}_*.nii.gz")):
+        contrast = each.name.removeprefix(f"{map_name(path)}_").removesuffix(".nii.gz")
+        found[contrast.replace(f"{REFERENCE}_", "")] = each
+    return found
 
 
 def lesions_path(path: Path) -> Path:

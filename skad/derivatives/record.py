@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skad.derivatives.naming import figure_path, lesions_path, map_name, sidecar_path
+from skad.derivatives.naming import figure_path, lesions_path, map_name, references_of, sidecar_path
 from skad.derivatives.sidecar import Sidecar, SidecarError
 from skad.io import Volume
 from skad.io.nifti import NiftiFile, open_nifti
@@ -81,6 +81,14 @@ class Record:
         if self.sidecar.outside == "zero":
             anomaly[anomaly == 0] = np.nan
         return anomaly
+
+    @property
+    def references(self) -> dict[str, FloatArray]:
+        """The saved normal references by contrast, NaN outside; read anew at every access.
+
+        Their intensities are those that the detector works with, not those of the scan.
+        """
+        return {name: open_nifti(path).load() for name, path in references_of(self.path).items()}
 
     def check_grid(self, volume: Volume) -> None:
         """Raise where the map does not lie on the grid of a volume.

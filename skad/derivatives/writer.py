@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from skad.derivatives.naming import (
     map_path,
     mask_path,
     numbers_path,
+    reference_path,
+    references_of,
     sidecar_path,
 )
 from skad.derivatives.record import Record, read_record
@@ -172,6 +174,30 @@ class MapWriter:
         }
 
 
+def write_references(references: Mapping[str, FloatArray], volume: Volume, path: Path) -> None:
+    """Write the normal references of a volume beside its map.
+
+    Parameters
+    ----------
+    references : dict of str to array of shape ``volume.shape``
+        By contrast, of :meth:`skad.VolumeAnomalyDetector.reference_of`.
+    volume : Volume
+        Gives the grid.
+    path : path
+        Of the map.
+    """
+    for contrast, reference in references.items():
+        write_map(reference, volume, reference_path(path, contrast))
+        write_json(
+            {
+                "Description": "Normal reference: what the scan would look like if it were normal",
+                "Units": "arbitrary",
+                "GeneratedBy": GENERATED_BY,
+            },
+            sidecar_path(reference_path(path, contrast)),
+        )
+
+
 def remove(path: Path) -> None:
     """Remove what belongs to a map, its JSON file first; the map itself is left, to be replaced."""
     for each in (
@@ -182,6 +208,8 @@ def remove(path: Path) -> None:
         numbers_path(path),
         sidecar_path(mask_path(path)),
         mask_path(path),
+        *(sidecar_path(each) for each in references_of(path).values()),
+        *references_of(path).values(),
     ):
         each.unlink(missing_ok=True)
 

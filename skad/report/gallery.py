@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from skad.derivatives import Record, Visitor
-from skad.derivatives.naming import figure_path
+from skad.derivatives.naming import figure_path, references_of
+from skad.derivatives.writer import write_references
+from skad.detector import VolumeAnomalyDetector
 from skad.io import Volume
 from skad.metrics import ScoreHistogram
 from skad.plotting import plot_volume, save_figure
@@ -44,6 +46,8 @@ class Gallery(Visitor):
         Write a picture of every map, ``sub-*/figures/*.png``.
     threshold : float, default=None
         Scores above it are abnormal; None takes that of each map, if it has one.
+    detector : VolumeAnomalyDetector, default=None
+        Saves its normal references beside the maps and shows them; None shows those that are there.
 
     Attributes
     ----------
@@ -70,10 +74,18 @@ class Gallery(Visitor):
     {}
     """
 
-    def __init__(self, *, viewers: int = VIEWERS, figures: bool = False, threshold: float | None = None):
+    def __init__(
+        self,
+        *,
+        viewers: int = VIEWERS,
+        figures: bool = False,
+        threshold: float | None = None,
+        detector: VolumeAnomalyDetector | None = None,
+    ):
         self.viewers = viewers
         self.figures = figures
         self.threshold = threshold
+        self.detector = detector
         self.pages: dict[Path, SubjectReport] = {}
         self.histogram = ScoreHistogram()
         self._floor = -np.inf  # the lowest peak with a viewer, once there are as many as wanted
@@ -84,10 +96,13 @@ class Gallery(Visitor):
 
     def is_done(self, record: Record) -> bool:
         """Whether the picture of a map is there, if pictures are wanted."""
-        return not self.figures or figure_path(record.path).exists()
+        pictured = not self.figures or figure_path(record.path).exists()
+        return pictured and (self.detector is None or bool(references_of(record.path)))
 
     def visit(self, record: Record, volume: Volume, anomaly: FloatArray) -> Page:
-        """Make the page and, if wanted, the picture of a map that was made now."""
+        """Make the page and, if wanted, the references and the picture of a map that was made now."""
+        if self.detector is not None:
+            write_references(self.detector.reference_of(volume), volume, record.path)
         page = self.page(record, volume, anomaly)
         if self.figures:
             names = [name for name in record.sidecar.contrasts if name in _shown(volume, record)]
@@ -110,6 +125,7 @@ class Gallery(Visitor):
         viewer = None
         if self.viewers and record.peak > self._floor:
             images = {} if volume is None else {n: volume.contrasts[n] for n in _shown(volume, record)}
+            images |= {f"normal reference of {n}": image for n, image in record.references.items()}
             affine = record.affine if volume is None else volume.affine
             start = record.sidecar.summary["percentile_99"] if threshold is None else threshold
             viewer = viewer_data(images, anomaly, affine, threshold=start, labels=labels)

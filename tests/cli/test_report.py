@@ -173,3 +173,13 @@ def test_an_evaluation_with_its_report_reads_each_scan_and_sidecar_once(run, coh
     assert sorted(name for name in reads if name.startswith("sub-") and "_map.nii" not in name) == sorted(
         wanted
     )
+
+
+def test_saved_references_are_contrasts_of_the_viewer(run, cohort, detector, tmp_path):
+    assert run("score", detector, cohort, "--out", tmp_path, "--no-figures", "--save-reference")[0] == 0
+    names = {path.name for path in tmp_path.rglob("*desc-reference*.nii.gz")}
+    assert "sub-01_desc-reference_T1w.nii.gz" in names
+    assert "normal reference of T1w" in (tmp_path / "report.html").read_text()
+    assert run("report", tmp_path, "--scans", cohort, "--out", tmp_path / "again.html")[0] == 0
+    assert "normal reference of T1w" in (tmp_path / "again.html").read_text()
+    assert run("score", detector, cohort, "--out", tmp_path, "--no-figures", "--resume")[0] == 0

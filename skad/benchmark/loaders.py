@@ -1,5 +1,8 @@
 """Where the scans of a study's cohorts come from."""
 
+import numpy as np
+
+from skad.benchmark.shifts import shift_volume
 from skad.datasets import load, load_bids, load_brats, load_folder, load_isles, make_phantom
 
 LOADERS = {
@@ -24,8 +27,20 @@ def load_volumes(cohort, data):
     Returns
     -------
     list of Volume
+
+    Raises
+    ------
+    ValueError
+        No subject has the values of ``where``.
     """
     arguments = dict(cohort.arguments)
     if "folder" in arguments:
         arguments["folder"] = data / arguments["folder"]
-    return LOADERS[cohort.loader](**arguments)
+    volumes = [
+        volume
+        for volume in LOADERS[cohort.loader](**arguments)
+        if all(str(volume.info.get(column)) in np.atleast_1d(value) for column, value in cohort.where.items())
+    ]
+    if not volumes:
+        raise ValueError(f"No subject has {cohort.where}: check the columns of participants.tsv.")
+    return [shift_volume(volume, cohort.shift) for volume in volumes] if cohort.shift else volumes

@@ -11,6 +11,7 @@ from sklearn.model_selection import ParameterGrid
 from skad.benchmark.components import ESTIMATORS, complete, fitted_in
 from skad.benchmark.folds import FOLDS, check_folds
 from skad.benchmark.loaders import LOADERS
+from skad.benchmark.shifts import check_shift
 from skad.benchmark.study import Cohort, Component, Judging, Protocol, Study, Tuning
 from skad.evaluation.scan import RANKING
 from skad.preprocessing import VolumePreprocessor
@@ -292,7 +293,8 @@ def _cohorts(table, name):
 
 def _cohort(name, table):
     loader = check_name(table.get("loader", ""), LOADERS, f"loader for the cohort {name!r},")
-    own = {key: value for key, value in table.items() if key not in ("loader", "folds", "trained_on")}
+    about = ("loader", "folds", "trained_on", "where", "shift")
+    own = {key: value for key, value in table.items() if key not in about}
     known = [key for key in inspect.signature(LOADERS[loader]).parameters if key != "on_error"]
     check_keys(own, known, f"argument of the loader {loader!r}")
     if loader != "phantom" and "folder" not in own:
@@ -304,7 +306,8 @@ def _cohort(name, table):
         )
     trained_on = table.get("trained_on")
     folds = {} if trained_on else check_folds(name, table.get("folds", {}))
-    return Cohort(loader, own, folds, trained_on)
+    shift = check_shift(name, table.get("shift", {}))
+    return Cohort(loader, own, folds, trained_on, table.get("where", {}), shift)
 
 
 def _preprocessing(table):

@@ -1,5 +1,6 @@
 """The slices of a cohort on disk: written once, read as memory maps by every training."""
 
+import copy
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from skad.benchmark.fidelity import anatomy_of
 from skad.benchmark.folds import split_volumes
 from skad.benchmark.loaders import load_volumes
 from skad.benchmark.protocol import central_slices, views_of
+from skad.detector import allows_missing_contrast, missing_in
 from skad.preprocessing import VolumePreprocessor
 from skad.preprocessing.growing import RowFile
 from skad.utils.files import written_whole
@@ -33,6 +35,13 @@ class CohortSlices:
         self.folder = folder
         self._names = json.loads((folder / "slices.json").read_text())
         self.scored = [fold for fold in self._names if fold != "train"]
+
+    def scorable_by(self, *estimators):
+        """The same slices without the folds that lack a contrast that one of the estimators needs."""
+        found = copy.copy(self)
+        if not all(map(allows_missing_contrast, estimators)):
+            found.scored = [fold for fold in self.scored if not self._names[fold]["lacks_contrast"]]
+        return found
 
     def X(self, fold):
         """Images, float32 memory map (n_slices, n_contrasts, height, width)."""
@@ -150,6 +159,7 @@ class _Writer:
         volumes = stack.volume_index[rows]
         self.names[fold] = {
             "patients": stack.groups[rows].tolist() * n_views,
+            "lacks_contrast": bool(missing_in(stack)),
             # a view is a scan of its own: its slices are no neighbors of the others'
             "volumes": [int(v + len(stack.volumes) * view) for view in range(n_views) for v in volumes],
             "voxel_sizes": [_voxel_size(stack.placements[i]) for i in volumes] * n_views,

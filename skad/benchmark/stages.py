@@ -47,6 +47,7 @@ def fit_reference(component, seed, cohort, needed, folder, segmenter=None):
     """
     slices = CohortSlices(cohort)
     estimator, cost = _fit(component, seed, slices, needed, folder)
+    slices = slices.scorable_by(estimator)
     fidelity = []
     for fold in ("train", *slices.scored):
         start = time.perf_counter()
@@ -80,6 +81,7 @@ def score_method(component, seed, cohort, needed, folder, judging, needed_later=
     slices = CohortSlices(cohort)
     estimator, cost = _fit(component, seed, slices, needed, folder)
     reference = component.reference and load(needed[component.reference] / FITTED)
+    slices = slices.scorable_by(estimator, *([reference] if reference else []))
 
     def maps_of(fold):
         start = time.perf_counter()

@@ -20,12 +20,18 @@ class Cohort:
         As of :func:`skad.benchmark.folds.split_volumes`; empty for a cohort that is only scored.
     trained_on : str or None
         The cohort whose detectors score all of this one.
+    where : dict of str to str or list of str
+        Only patients whose column of participants.tsv has this value, or one of these.
+    shift : dict
+        How the scans are changed, as of :func:`skad.benchmark.shifts.shift_volume`.
     """
 
     loader: str
     arguments: dict
     folds: dict
     trained_on: str | None = None
+    where: dict = field(default_factory=dict)
+    shift: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

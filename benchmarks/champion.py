@@ -2,7 +2,7 @@
 
     python benchmarks/champion.py slices ../shared/data slices.npz
     python benchmarks/champion.py run slices.npz docs/results/champion.csv --jobs 2
-    python benchmarks/champion.py page docs/results/champion.csv docs/results/champion.md
+    python benchmarks/champion_page.py docs/results/champion.csv docs/results/champion.md
 
 `slices` writes the slices of all cohorts into one compact file, 8 bits per pixel, so that `run` needs neither
 the scans nor nibabel. Trained on gliomas and judged on gliomas of other patients and on another disease from

@@ -3,7 +3,7 @@
 Names of methods, sizes and lesion families are repeated here; a test compares them with their definitions.
 """
 
-METHODS = ("mixture", "adm", "introvae", "planted")  # skad.cli.methods
+METHODS = ("mixture", "ensemble", "adm", "introvae", "planted")  # skad.cli.methods
 SYSTEMS, SIZES = ("adm", "introvae"), ("small", "tiny")  # skad.cli.demo
 BRAINS = ("deepbet", "template")  # skad.preparation.brain
 FAMILIES = (

@@ -7,7 +7,13 @@ from sklearn.pipeline import Pipeline
 from skad.detector import VolumeAnomalyDetector
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
-from skad.scoring import ConditionalMixtureScorer, JointDRGMM, PatchEmbeddingScorer, SyntheticAnomalyScorer
+from skad.scoring import (
+    ConditionalMixtureScorer,
+    JointDRGMM,
+    PatchEmbeddingScorer,
+    SyntheticAnomalyScorer,
+    make_lesion_ensemble,
+)
 from skad.utils.names import check_name
 
 
@@ -15,6 +21,15 @@ def _mixture(contrasts):
     """The tail of FLAIR given the T1-weighted contrasts: under a minute, and what networks have to beat."""
     scorer = ConditionalMixtureScorer.for_contrasts(contrasts)
     return VolumeAnomalyDetector(Pipeline([("score", scorer)]), preprocessor=VolumePreprocessor())
+
+
+def _ensemble(contrasts):
+    """Mixture tails and planted-lesion networks, on intensities that agree between scanners."""
+    return VolumeAnomalyDetector(
+        Pipeline([("score", make_lesion_ensemble(contrasts))]),
+        preprocessor=VolumePreprocessor(intensity="whitematter"),
+        slice_smoothing=1.0,
+    )
 
 
 def _adm(contrasts):
@@ -38,10 +53,17 @@ def _planted(contrasts):
     return VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor())
 
 
-METHODS = {"mixture": _mixture, "adm": _adm, "introvae": _introvae, "planted": _planted}
+METHODS = {
+    "mixture": _mixture,
+    "ensemble": _ensemble,
+    "adm": _adm,
+    "introvae": _introvae,
+    "planted": _planted,
+}
 
 GRIDS = {
     "mixture": {"score__n_components": [2, 3, 4], "score__smoothing": [0.75, 1.5]},
+    "ensemble": {"score__network__width": [8, 16], "score__network__dice": [0.0, 0.5]},
     "adm": {
         "score__energy_weight": [5e-4, 5e-3],
         "score__residual": ["absolute", "signed"],

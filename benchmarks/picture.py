@@ -1,23 +1,24 @@
 """The picture of the README: FLAIR, its normal reference and the map of a patient with multiple sclerosis.
 
-    python benchmarks/picture.py --reference benchmarks/work/glioma/reference-translation-1/reference.skad \\
+    python benchmarks/picture.py --reference results/adm/work/reference-translation-1-*/fitted.skad \\
         --data ../shared/data/ms --out docs/images/map.png
 
-The reference was fitted by ``benchmarks/adm.py`` on other patients, another disease and other scanners.
+The reference was fitted by ``benchmarks/studies/adm.toml`` on other patients, another disease and other
+scanners.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
-from adm import CONTRASTS
-from adm_rows import FLAIR
 
 import skad
 from skad.datasets import load_bids
 from skad.plotting import plot_slices
 from skad.preprocessing import VolumePreprocessor
 from skad.scoring import ResidualScorer
+
+CONTRASTS, FLAIR = ("T1w", "FLAIR", "ce-gadolinium_T1w"), 1
 
 
 def main():

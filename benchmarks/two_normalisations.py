@@ -5,10 +5,11 @@
 
 Reads what glioma.toml and scanners.toml have fitted. A map of an ensemble is a mean log p, whatever its
 detectors see, so two of them can be averaged, or the more abnormal of the two taken; and so can those of
-several seeds. Writes both.md into the landmarks' results, for benchmarks/page.py.
+several seeds. Writes a table per fold, which docs/results/scanners.md shows.
 """
 
 import argparse
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -72,19 +73,17 @@ def scores_of(layouts, seeds, fold):
     return np.array(each), np.array(together)
 
 
-def table(scores):
-    """Markdown of every fold's :func:`scores_of`: mean ± sd over the seeds, and all seeds as one."""
-    heads = [f"{fold}: {name}" for fold in ("glioma", "ms") for name in ("AUC", "AP", "best Dice")]
-    lines = [f"| ensembles | seeds | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
-    each = np.concatenate([of_seeds for of_seeds, _ in scores], axis=-1)  # rows, seeds, folds' metrics
-    together = np.concatenate([of_all for _, of_all in scores], axis=-1)
-    for (name, *_), of_seeds, of_all in zip(ROWS, each, together, strict=True):
-        spread = [
-            f"{m:.3f} ± {d:.3f}" for m, d in zip(of_seeds.mean(0), of_seeds.std(0, ddof=1), strict=True)
-        ]
-        lines.append(f"| {name} | each of {len(of_seeds)} | {' | '.join(spread)} |")
-        lines.append(f"| {name} | all as one | {' | '.join(f'{value:.3f}' for value in of_all)} |")
-    return "\n".join(lines)
+def tables(scores):
+    """Rows of every fold's :func:`scores_of`: mean ± sd over the seeds, and all seeds as one."""
+    found = {}
+    for fold, (each, together) in zip(FOLDS, scores, strict=True):
+        rows = [["ensembles", "seeds", "AUC", "AP", "best Dice"]]
+        for (name, *_), of_seeds, of_all in zip(ROWS, each, together, strict=True):
+            spread = zip(of_seeds.mean(0), of_seeds.std(0, ddof=1), strict=True)
+            rows.append([name, f"each of {len(of_seeds)}", *(f"{m:.3f} ± {d:.3f}" for m, d in spread)])
+            rows.append([name, "all as one", *(f"{value:.3f}" for value in of_all)])
+        found[fold] = rows
+    return found
 
 
 def main():
@@ -94,14 +93,19 @@ def main():
     parser.add_argument("--zscore", type=Path, required=True, help="results of glioma.toml")
     parser.add_argument("--landmarks", type=Path, required=True, help="results of scanners.toml")
     parser.add_argument("--data", type=Path, required=True, help="as for skad benchmark")
+    parser.add_argument("--out", type=Path, default=Path("docs/results/tables"), help="folder of the tables")
     arguments = parser.parse_args()
     layouts = {
         name: Layout(read_study(STUDIES / f"{name}.toml", data=arguments.data), out)
         for name, out in (("glioma", arguments.zscore), ("scanners", arguments.landmarks))
     }
     seeds = layouts["glioma"].study.seeds
-    text = table([scores_of(layouts, seeds, fold) for fold in FOLDS])
-    (arguments.landmarks / "both.md").write_text(text + "\n", encoding="utf-8")
+    found = tables([scores_of(layouts, seeds, fold) for fold in FOLDS])
+    for fold, rows in found.items():
+        name = "glioma" if fold == "test" else fold
+        path = arguments.out / f"scanners_combined_{name}.csv"
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "public_api",  # docs/extensions: the reference, generated from every __all__
     "github_links",  # docs/extensions: links that work on GitHub and here
+    "study_tables",  # docs/extensions: tables of the results from their committed rows
 ]
-exclude_patterns = ["_build", "extensions", "templates", "images"]
+exclude_patterns = ["_build", "extensions", "templates", "images", "results/rows"]
 templates_path = ["templates"]
 
 default_role = "literal"

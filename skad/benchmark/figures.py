@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from skad.benchmark.results import read_results
-from skad.plotting import plot_lesion_sizes, save_figure
+from skad.plotting import plot_lesion_sizes, plot_roc, save_figure
 from skad.plotting.drawing import curve_styles
 
 _FALSE_POSITIVES = np.geomspace(1 / 8, 64, 60)  # per volume, where curves of several seeds are averaged
@@ -15,7 +15,8 @@ def write_figures(study, folder):
     """Write the figures that a study's results give, as PNG in ``figures/``; returns their paths.
 
     ``lesion_sizes`` (A, Fig. 7) and ``froc`` for every cohort and its folds, with the methods that the study
-    wants ``drawn``, and ``singularity`` (A, Fig. 8) where it names methods for it.
+    wants ``drawn``; ``roc`` (K, Fig. 6) where it is ``classwise``; ``singularity`` (A, Fig. 8) where it names
+    methods for it.
     """
     results, paths = read_results(folder), []
     drawn = study.drawn or tuple(study.methods)
@@ -27,11 +28,44 @@ def write_figures(study, folder):
         for cohort, fold in dict.fromkeys((row["cohort"], row["fold"]) for row in rows):
             figure = plot([r for r in rows if (r["cohort"], r["fold"]) == (cohort, fold)])
             paths.append(save_figure(figure, folder / "figures" / f"{name}_{cohort}_{fold}.png"))
+    roc = [r for r in results["roc"] if (r["cohort"], r["method"], r["seed"]) in good]
+    for cohort, fold in dict.fromkeys((row["cohort"], row["fold"]) for row in roc):
+        figure = plot_roc(roc_panels([r for r in roc if (r["cohort"], r["fold"]) == (cohort, fold)]))
+        paths.append(save_figure(figure, folder / "figures" / f"roc_{cohort}_{fold}.png"))
     for cohort in dict.fromkeys(row["cohort"] for row in results["runs"]) if study.singularity else ():
         chosen = {n: [r for r in results[n] if r["cohort"] == cohort] for n in ("curves", "runs")}
         figure = plot_singularity(chosen["curves"], chosen["runs"], study.singularity)
         paths.append(save_figure(figure, folder / "figures" / f"singularity_{cohort}.png"))
     return paths
+
+
+def roc_panels(rows):
+    """Rows of the table "roc" as what :func:`skad.plotting.plot_roc` draws: a panel per class (K, Fig. 6).
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of one cohort and fold; seeds are averaged at every false positive rate.
+
+    Returns
+    -------
+    dict of str to dict of str to (fpr, tpr, area)
+    """
+    curves = {}
+    for row in rows:
+        of_method = curves.setdefault(f"class {row['label']}", {}).setdefault(row["method"], {})
+        of_method.setdefault(row["fpr"], []).append(row["tpr"])
+    return {
+        label: {
+            method: (
+                fpr := np.array(list(points)),
+                tpr := np.array(list(map(np.mean, points.values()))),
+                float(np.trapezoid(tpr, fpr)),
+            )
+            for method, points in methods.items()
+        }
+        for label, methods in curves.items()
+    }
 
 
 def _lesion_sizes(rows):

@@ -5,6 +5,7 @@ import numpy as np
 from skad.utils.names import check_keys
 
 FOLDS = ("train", "validation", "test")
+_OF_COLUMNS = ("column", "held_out", "chosen_on", "seed")
 
 
 def check_folds(name, folds):
@@ -18,17 +19,17 @@ def check_folds(name, folds):
         As of :func:`split_volumes`.
     """
     what = f"key in the folds of {name!r},"
-    check_keys(folds, (*FOLDS, "column", "held_out") if "column" in folds else (*FOLDS, "seed"), what)
+    check_keys(folds, (*FOLDS, *_OF_COLUMNS) if "column" in folds else (*FOLDS, "seed"), what)
     kind, hint = (str, "the column's value") if "column" in folds else (int, "a number of patients")
     for fold in ("train", "test"):
         if fold not in folds:
             raise ValueError(f"The folds of {name!r} should have {fold} = {hint}.")
     for key, value in folds.items():
-        expected = {"column": str, "seed": int, "held_out": int}.get(key, kind)
+        expected = {"column": str, "seed": int, "held_out": int, "chosen_on": int}.get(key, kind)
         if not isinstance(value, expected) or (expected is int and value < 0):
             raise ValueError(f"{key} in the folds of {name!r} should be {hint}, got {value!r}.")
-    if "held_out" in folds and "validation" in folds:
-        raise ValueError(f"The folds of {name!r} should have either validation or held_out.")
+    if len({"held_out", "chosen_on", "validation"} & set(folds)) > 1:
+        raise ValueError(f"The folds of {name!r} should have one of validation, held_out and chosen_on.")
     return folds
 
 
@@ -40,7 +41,8 @@ def split_volumes(volumes, folds):
     volumes : list of Volume
     folds : dict
         Either ``column`` of participants.tsv and its values for "train", "test" and perhaps "validation", or
-        ``held_out`` training patients (the last ones) for that; or numbers of patients for these, drawn at
+        instead ``held_out``, so many training patients (the last ones), or ``chosen_on``, so many test
+        patients drawn with ``seed``, which are not judged on then; or numbers of patients for these, drawn at
         random with ``seed`` (default 0). Without "validation" the training patients' slices with a lesion
         take its place (A, 2.4), which nothing is trained on.
 
@@ -60,6 +62,10 @@ def split_volumes(volumes, folds):
         chosen = {fold: [p for p in patients if column[p] == value] for fold, value in asked.items()}
         if n := folds.get("held_out", 0):
             chosen["validation"], chosen["train"] = chosen["train"][-n:], chosen["train"][:-n]
+        if n := folds.get("chosen_on", 0):
+            drawn = set(np.random.default_rng(folds.get("seed", 0)).permutation(chosen["test"])[:n].tolist())
+            chosen["validation"] = [p for p in chosen["test"] if p in drawn]
+            chosen["test"] = [p for p in chosen["test"] if p not in drawn]
     else:
         chosen = _drawn(patients, asked, folds.get("seed", 0))
     for fold, members in chosen.items():

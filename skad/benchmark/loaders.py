@@ -33,7 +33,8 @@ def load_volumes(cohort, data):
     ValueError
         No subject has the values of ``where``.
     """
-    arguments = dict(cohort.arguments)
+    # TOML has no null
+    arguments = {k: None if value == "None" else value for k, value in cohort.arguments.items()}
     if "folder" in arguments:
         arguments["folder"] = data / arguments["folder"]
     volumes = [

@@ -7,6 +7,7 @@ from joblib import Parallel, delayed
 from skad.benchmark.fidelity import write_segmenter
 from skad.benchmark.gathering import Gathered, gather
 from skad.benchmark.layout import Layout, Step, cost_of, is_done, mark_done
+from skad.benchmark.pictures import write_pictures
 from skad.benchmark.process import in_own_process
 from skad.benchmark.slices import CohortSlices, write_cohort
 from skad.benchmark.stages import fit_reference, score_method
@@ -57,6 +58,8 @@ def run_study(study, out, *, jobs=1, only=None, tell=print):
         wanted = [step for step in steps if step.name in methods]
         failed |= _run_waves(layout, wanted, jobs, tell, _now_and_then(gather, out, gathered))
         errors |= failed
+        if study.judging.pictures:
+            write_pictures(layout, cohort)
     gather(out, gathered)
     return {str(step): error for step, error in errors.items()}
 

@@ -51,6 +51,17 @@ def test_views_are_the_same_at_every_call():
     np.testing.assert_array_equal(first, second)
 
 
+def test_patients_to_choose_on_are_not_judged_on():
+    volumes = [
+        Volume({"T1w": np.ones((3, 3, 3))}, np.eye(4), subject=f"{i}", info={"fold": "ab"[i > 2]})
+        for i in range(9)
+    ]
+    found = split_volumes(volumes, {"column": "fold", "train": "a", "test": "b", "chosen_on": 2, "seed": 1})
+    names = {fold: {v.subject for v in members} for fold, members in found.items()}
+    assert len(names["validation"]) == 2 and not names["validation"] & names["test"]
+    assert names["validation"] | names["test"] == {"3", "4", "5", "6", "7", "8"}
+
+
 def test_training_patients_can_be_held_out():
     volumes = [
         Volume({"T1w": np.ones((3, 3, 3))}, np.eye(4), subject=f"{i}", info={"fold": "ab"[i > 4]})
@@ -60,5 +71,5 @@ def test_training_patients_can_be_held_out():
     found = split_volumes(volumes, check_folds("x", folds))
     names = {fold: [v.subject for v in members] for fold, members in found.items()}
     assert names == {"train": ["0", "1", "2"], "validation": ["3", "4"], "test": ["5", "6"]}
-    with pytest.raises(ValueError, match="either validation or held_out"):
+    with pytest.raises(ValueError, match="one of validation, held_out and chosen_on"):
         check_folds("x", folds | {"validation": "c"})

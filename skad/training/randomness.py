@@ -1,6 +1,7 @@
 """Seeds: same seed, same result, and the caller's generators are left as they were."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,8 @@ from sklearn.utils import check_random_state
 
 from skad.training.parallel import agreed
 from skad.utils.typing import RandomState
+
+_TURN = threading.RLock()  # torch draws from one generator, whichever thread asks
 
 
 @contextlib.contextmanager
@@ -25,9 +28,15 @@ def seeded(random_state: RandomState) -> Iterator[np.random.Generator]:
     ------
     numpy.random.Generator
         Seeded alike, for what numpy draws.
+
+    Notes
+    -----
+    torch has one global generator, so that blocks in several threads would draw from each other's stream.
+    They wait for each other: the same seed gives the same result in threads too, and fits at the same time
+    need processes.
     """
     seed = _seed_of(random_state)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), _deterministic_cudnn():
+    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())), _deterministic_cudnn():
         torch.manual_seed(seed)
         yield np.random.default_rng(seed)
 

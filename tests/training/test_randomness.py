@@ -1,5 +1,7 @@
 """Seeds: same seed, same numbers; the caller's generators never move."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -56,3 +58,30 @@ def test_cudnn_setting_of_the_caller_is_restored(monkeypatch):
     with seeded(0):
         assert torch.backends.cudnn.deterministic
     assert not torch.backends.cudnn.deterministic
+
+
+def test_a_block_in_another_thread_waits_and_disturbs_nothing():
+    entered = threading.Event()
+
+    def other():
+        with seeded(1):
+            entered.set()
+            torch.rand(1)
+
+    thread = threading.Thread(target=other)
+    with seeded(0):
+        before = torch.rand(3)
+        thread.start()
+        assert not entered.wait(0.1)
+        after = torch.rand(3)
+    thread.join()
+    assert entered.is_set()
+    with seeded(0):
+        assert torch.equal(torch.rand(3), before) and torch.equal(torch.rand(3), after)
+
+
+def test_blocks_of_one_thread_nest():
+    with seeded(0), seeded(1):
+        inner = torch.rand(2)
+    with seeded(1):
+        assert torch.equal(inner, torch.rand(2))

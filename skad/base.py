@@ -36,6 +36,10 @@ class ImageInputTags(InputTags):
     missing_contrast: bool = False
 
 
+class FeatureMaps(np.ndarray):
+    """Features of a scorer as a pipeline hands them on: no images, though an array of the same axes."""
+
+
 class ImageEstimatorMixin(StableStateMixin):
     """What both kinds share: tags, validation, the learnt background."""
 
@@ -114,6 +118,15 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # data frames hold no images
+
+    def _check_fit_input(self, X):
+        if isinstance(X, FeatureMaps):
+            name = type(self).__name__
+            raise ValueError(
+                f"{name} learns from images, got the features of a scorer: put it before the scorer, "
+                f"as in make_pipeline({name}(), scorer)."
+            )
+        return super()._check_fit_input(X)
 
     def reconstruct(self, X: Array) -> FloatArray:
         """The normal reference of every image.
@@ -216,6 +229,22 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
     def _visible_features(self, X):
         features = np.asarray(self._features(X), dtype=np.float32)
         return np.where(foreground_of(observed_images(X))[:, None], features, np.float32(np.nan))
+
+    def fit_transform(self, X: Array, y: object = None) -> FloatArray:
+        """Fit, then give the features of X, as a pipeline asks of a step that is not its last.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+        y : ignored
+
+        Returns
+        -------
+        FeatureMaps of float32, shape (n_samples, n_features, height, width)
+            An ndarray that a reconstructor refuses to learn from.
+        """
+        return self.fit(X, y).transform(X).view(FeatureMaps)
 
     def decision_function(self, X: Array) -> FloatArray:
         """``score_samples - offset_``, shape (n_samples, height, width): negative where abnormal."""

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skad.calibration import ConformalCalibrator
 from skad.calibration.profile import TrainingProfile, UnlikeTrainingWarning, summarize_scan
+from skad.calibration.training_scans import TrainingScans, image_digests
 from skad.derivatives import Derivative, LesionRule, Visitor
 from skad.derivatives.cohort import common_folder, score_into
 from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, model_of
@@ -53,6 +54,8 @@ class VolumeAnomalyDetector(BaseEstimator):
         The contrasts that a volume should have, by name; their order in the volume does not matter.
     profile_ : TrainingProfile
         What the volumes of `fit` look like; every volume that is scored is compared with it.
+    training_scans_ : TrainingScans
+        Salted digests of the volumes of `fit`, so that nobody calibrates on them.
     n_slices_ : int
         Slices without a lesion that the pipeline learnt from.
 
@@ -101,7 +104,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         volumes = self._fit_preprocessor(volumes)
         X = self._normal_slices(volumes, out)
         self.preprocessor_.set_params(n_jobs=None)  # from here on it gets one volume at a time
-        self.pipeline_ = clone(self.pipeline).fit(X, None)  # FrozenEstimator insists on a y
+        self.pipeline_ = _fitted(clone(self.pipeline), X)
         self.n_slices_ = len(X)
         return self
 
@@ -370,13 +373,15 @@ class VolumeAnomalyDetector(BaseEstimator):
         )
         shape = (len(self.contrasts_), *self.preprocessor_.size)
         store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
-        scans = []
+        scans, digests = [], []
         with store as rows, Progress("read", len(volumes), unit="volume", bar=bool(self.verbose)) as progress:
-            for volume, (slices, scan) in zip(volumes, parts, strict=True):
+            for volume, (slices, scan, of_scan) in zip(volumes, parts, strict=True):
                 rows.append(slices)
                 scans.append(scan)
+                digests.extend(of_scan)
                 progress.step(f"{volume.subject}: {len(slices)} slices")
         self.profile_ = TrainingProfile().fit(scans, contrasts=self.contrasts_)
+        self.training_scans_ = TrainingScans().fit_digests(digests)
         X = rows.result()
         if not len(X):
             raise ValueError(
@@ -412,6 +417,19 @@ def _with_reference(pipeline):
     return pipeline
 
 
+def _fitted(pipeline, X):
+    """Fit; what scikit-learn says of arrays with more than two axes gets its remedy."""
+    try:
+        return pipeline.fit(X, None)  # FrozenEstimator insists on a y
+    except ValueError as error:
+        if "Found array with dim" not in str(error):
+            raise
+        raise ValueError(
+            "A detector of scikit-learn or PyOD takes a table of pixels, got slices: wrap it in "
+            "skad.scoring.SklearnScorer or PyODScorer."
+        ) from error
+
+
 def allows_missing_contrast(estimator):
     """Whether an estimator, or every step of a pipeline, can score without one of the contrasts (its tag)."""
     if isinstance(estimator, FrozenEstimator):
@@ -427,7 +445,8 @@ def missing_in(stack):
 
 
 def _lesion_free(preprocessor, volume):
-    """Slices without a lesion, and what the scan looks like."""
+    """Slices without a lesion, what the scan looks like, and the digests of its images."""
+    volume = volume.cached()  # every file is read once
     stack = preprocessor.transform([volume])
     missing = missing_in(stack)
     if missing:
@@ -436,7 +455,7 @@ def _lesion_free(preprocessor, volume):
             "leave the subject out."
         )
     normal = stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]
-    return normal, summarize_scan(stack)
+    return normal, summarize_scan(stack), image_digests(volume)
 
 
 def _score_or_raise(detector, volume):

@@ -13,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from skad.base import takes_pairs
+from skad.reconstruction import ContrastTranslator
+from skad.scoring import IntensityScorer, ResidualScorer
 from skad.utils import out_of_core
 from skad.utils.estimator_checks.data import ALL_BACKGROUND, as_pairs, make_check_images
 from skad.utils.out_of_core import is_on_disk
@@ -167,3 +169,30 @@ def test_names_of_contrasts_have_to_fit(reconstructor):
     assert list(reconstructor.get_feature_names_out()) == ["contrast0", "contrast1"]
     with pytest.raises(ValueError, match="should name 2 contrasts, got 3"):
         reconstructor.get_feature_names_out(["a", "b", "c"])
+
+
+def test_a_reconstructor_behind_a_scorer_is_refused_with_the_remedy():
+    X = np.random.default_rng(0).normal(size=(4, 2, 7, 8)).astype(np.float32)
+    wrong = make_pipeline(IntensityScorer(smoothing=0), ContrastTranslator(width=2, n_blocks=0, max_epochs=1))
+    with pytest.raises(ValueError, match=r"put it before the scorer, as in make_pipeline\(ContrastTrans"):
+        wrong.fit(X)
+
+
+def test_features_that_a_scorer_hands_on_are_those_of_transform():
+    X = np.random.default_rng(0).normal(size=(4, 2, 7, 8)).astype(np.float32)
+    scorer = IntensityScorer(smoothing=0)
+    np.testing.assert_array_equal(scorer.fit_transform(X), scorer.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shape", "remedy"),
+    [
+        (ResidualScorer(), (4, 2, 7, 8), r"put a reconstructor before this scorer"),
+        (ContrastTranslator(), (4, 2, 2, 7, 8), r"leave out the reconstructor"),
+        (ContrastTranslator(), (4, 7, 8), r"X\[:, np.newaxis\]"),
+        (IntensityScorer(), (4, 7), r"not a table of pixels"),
+    ],
+)
+def test_an_error_of_shape_says_what_to_put_where(estimator, shape, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        estimator.fit(np.ones(shape, np.float32))

@@ -6,6 +6,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -308,3 +309,8 @@ def test_a_pipeline_without_a_reconstructor_has_no_reference():
     detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=VolumePreprocessor(size=(24, 24)))
     with pytest.raises(ValueError, match="makes no normal reference: put a reconstructor before it"):
         detector.fit(volumes).reference_of(volumes[0])
+
+
+def test_a_detector_of_scikit_learn_is_sent_to_its_scorer():
+    with pytest.raises(ValueError, match=r"wrap it in skad\.scoring\.SklearnScorer"):
+        detector(make_pipeline(GaussianMixture())).fit([volume(0)])

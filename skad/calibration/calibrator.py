@@ -15,6 +15,7 @@ from skad.calibration.drift import DriftWarning, drift_p_value, summarise
 from skad.calibration.patients import (
     as_volumes,
     check_normal,
+    check_unseen,
     scores_of_slices,
     scores_of_volumes,
     takes_volumes,
@@ -118,13 +119,15 @@ class ConformalCalibrator(BaseEstimator):
         Raises
         ------
         ValueError
-            Too few patients for `fpr`, no groups, or a volume with a labelled lesion.
+            Too few patients for `fpr`, no groups, volumes with a labelled lesion, or volumes that the
+            detector has learned from.
         """
         check_is_fitted(self.detector)
         X, groups = self._check_patients(X, groups)
         conformal.check_patients(len(np.unique(groups)), self.fpr)
         if takes_volumes(self.detector):
             check_normal(X)
+            check_unseen(self.detector, X)
         samples, summaries = [], []
         for _, scores in self._scores(X, groups):
             samples.append(_SAMPLE[self.unit](scores))

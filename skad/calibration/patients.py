@@ -23,13 +23,41 @@ def as_volumes(volumes):
 
 
 def check_normal(volumes):
-    """Raise where a volume has a labelled lesion: thresholds come from normal patients."""
-    for volume in volumes:
-        if volume.has_labels and volume.labels.any():
-            raise ValueError(
-                f"Subject {volume.subject!r} has a labelled lesion, but calibration needs normal subjects: "
-                "leave it out."
-            )
+    """Raise where volumes have a labelled lesion: thresholds come from normal patients."""
+    sick = [volume.subject for volume in volumes if volume.has_labels and volume.labels.any()]
+    if sick:
+        raise ValueError(
+            f"{_subjects(sick)} a labelled lesion, but calibration needs normal subjects: leave "
+            f"{'it' if len(sick) == 1 else 'them'} out."
+        )
+
+
+def check_unseen(detector, volumes):
+    """Raise where a detector has learned from volumes: its scores of them are too good to promise anything.
+
+    Parameters
+    ----------
+    detector : VolumeAnomalyDetector
+    volumes : list of Volume
+    """
+    known = getattr(detector, "training_scans_", None)  # files of earlier versions have none
+    seen = [] if known is None else [volume.subject for volume in volumes if known.holds(volume)]
+    if not seen:
+        return
+    left = len({volume.subject for volume in volumes} - set(seen))
+    promise = f"promise an fpr of {1 / (left + 1):.3g} or more" if left else "are too few for any fpr"
+    raise ValueError(
+        f"{_subjects(seen)} been used to train this detector, whose scores of training subjects are lower "
+        f"than those of others: leave {'it' if len(set(seen)) == 1 else 'them'} out; the {left} subjects "
+        f"left {promise}."
+    )
+
+
+def _subjects(names):
+    names = sorted(set(names))
+    if len(names) == 1:
+        return f"Subject {names[0]!r} has"
+    return f"Subjects {', '.join(map(repr, names))} have"
 
 
 def volume_maps(detector, volumes, n_jobs=None):

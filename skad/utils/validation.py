@@ -92,7 +92,7 @@ def check_images(X, *, n_contrasts=None, allow_missing=False, name="X"):
     """
     X = _as_numbers(X, name)
     if X.ndim != 4:
-        raise ValueError(f"{name} should have shape {_IMAGE_AXES}, got {X.shape}.")
+        raise ValueError(f"{name} should have shape {_IMAGE_AXES}, got {X.shape}{_remedy(X, 4)}")
     _check_sizes(X, n_contrasts, X.shape[1], name)
     for start in range(0, len(X), _CHUNK):
         _check_content(X[start : start + _CHUNK], allow_missing, start, name)
@@ -121,7 +121,8 @@ def check_pairs(P, *, n_contrasts=None, allow_missing=False, name="P"):
     P = _as_numbers(P, name)
     if P.ndim != 5 or P.shape[1] != 2:
         raise ValueError(
-            f"{name} should have shape {_PAIR_AXES} (image and normal reference), got {P.shape}."
+            f"{name} should have shape {_PAIR_AXES} (image and normal reference), got {P.shape}"
+            f"{_remedy(P, 5)}"
         )
     _check_sizes(P, n_contrasts, P.shape[2], name)
     for start in range(0, len(P), _CHUNK):
@@ -142,7 +143,23 @@ def check_images_or_pairs(X, **kwargs):
         return check_pairs(X, **kwargs)
     if np.ndim(X) == 4:
         return check_images(X, **kwargs)
-    raise ValueError(f"X should have shape {_IMAGE_AXES} or {_PAIR_AXES}, got {np.shape(X)}.")
+    raise ValueError(f"X should have shape {_IMAGE_AXES} or {_PAIR_AXES}, got {np.shape(X)}{_remedy(X, 4)}")
+
+
+def _remedy(X, expected):
+    """What to put where, so that an array has the expected number of axes; a full stop in any case."""
+    if expected == 5 and np.ndim(X) == 4:
+        return (
+            ": put a reconstructor before this scorer, "
+            "as in make_pipeline(ContrastTranslator(), ResidualScorer())."
+        )
+    if expected == 4 and np.ndim(X) == 5:
+        return ": this estimator makes do with images, leave out the reconstructor before it."
+    if np.ndim(X) == 3:
+        return ": one contrast needs an axis too, as in X[:, np.newaxis]."
+    if np.ndim(X) <= 2:
+        return ": give slices with their rows and columns, not a table of pixels."
+    return "."
 
 
 def _as_numbers(X, name):

@@ -37,8 +37,12 @@ def study(detector, tmp_path_factory, brain, write_subject):
     for seed in (1, 2):
         anat = write_subject(folder, brain(seed))
         (anat / f"sub-{seed:02d}_label-lesion_mask.nii.gz").unlink()
+    others = tmp_path_factory.mktemp("others")
+    for seed in (41, 42):
+        anat = write_subject(others, brain(seed))
+        (anat / f"sub-{seed:02d}_label-lesion_mask.nii.gz").unlink()
     calibrated = tmp_path_factory.mktemp("calibrated") / "calibrated.skad"
-    skad("calibrate", detector, folder, "--out", calibrated, "--fpr", 0.5)
+    skad("calibrate", detector, others, "--out", calibrated, "--fpr", 0.5)
     skad("score", calibrated, folder, "--out", folder / "derivatives" / "skad")
     return folder
 

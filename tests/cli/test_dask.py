@@ -57,7 +57,7 @@ def test_score_gives_the_same_maps_when_a_worker_is_killed(
 
 
 def test_calibrate_gives_the_same_threshold(two_workers, detector, brain, write_subject, tmp_path, run):
-    for seed in range(1, 5):
+    for seed in range(41, 45):
         volume = brain(seed)
         none = np.zeros_like(volume.labels)
         normal = Volume(dict(volume.contrasts), volume.affine, subject=volume.subject, labels=none)

@@ -71,7 +71,7 @@ class TrainingScans(BaseEstimator):
         known = {row.tobytes() for row in self.digests_}
         return any(row.tobytes() in known for row in self._salted(image_digests(volume)))
 
-    def _salted(self, digests) -> IntArray:
+    def _salted(self, digests: Sequence[bytes]) -> IntArray:
         salt = bytes.fromhex(self.salt_)
         salted = [hashlib.blake2b(each, digest_size=_BYTES, salt=salt).digest() for each in digests]
         return np.frombuffer(b"".join(salted), dtype=np.uint8).reshape(len(salted), _BYTES)

@@ -28,6 +28,8 @@ def load_detector(path, device="auto"):
             f"{path} holds a {type(detector).__name__}, which scores slices: give a file of `skad fit`, "
             "or save a VolumeAnomalyDetector."
         )
+    if not all(hasattr(detector, name) for name in ("contrasts_", "pipeline_", "preprocessor_")):
+        raise ValueError(f"{path} holds a detector that is not fitted: give a file of `skad fit`.")
     for name in detector.pipeline_.get_params():
         if name.rpartition("__")[2] == "device":
             detector.pipeline_.set_params(**{name: device})

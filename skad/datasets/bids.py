@@ -167,7 +167,9 @@ def find_bids(listing, *, labels="lesion"):
         if kind:
             annotations[key].append((kind, file))
         elif file.is_measured and not file.derived:
-            scans[key].setdefault(file.rest, file)
+            if scans[key].setdefault(file.rest, file) is not file:
+                same = scans[key][file.rest].path.name
+                unused.append(Unused(path, f"has the same name as {same}, which is used", doubtful=True))
         else:
             unused.append(_unrecognized(file, labels))
     participants = read_participants(listing.folder / "participants.tsv")

@@ -1,6 +1,7 @@
 """The image files of a folder: those that can be opened, and those that are not even tried."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +80,8 @@ def list_images(folder):
 
 
 def stem(path):
-    """A file's name without .nii or .nii.gz."""
-    return path.name.removesuffix(".gz").removesuffix(".nii")
+    """A file's name without .nii or .nii.gz, in any case of letters."""
+    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
 def _walk(folder, visited, root, images, unused):

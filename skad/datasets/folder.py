@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from skad.datasets.bids_names import FACE, MASK_LIKE
 from skad.datasets.cases import Annotations, Case, Found
-from skad.datasets.files import Unused, list_images
+from skad.datasets.files import Unused, list_images, stem
 from skad.datasets.inventory import Loaded, survey
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
@@ -75,7 +75,7 @@ def find_in_folder(listing, expression, labels, mask, *, by_name=False):
     """
     found, unused = defaultdict(dict), []
     for path in listing.images:
-        match = expression.fullmatch(listing.relative(path).removesuffix(".gz").removesuffix(".nii"))
+        match = expression.fullmatch(listing.relative(path.with_name(stem(path))))
         looks_like_a_mask = bool(MASK_LIKE.search(path.name) or FACE.search(path.name))
         if not match:
             unused.append(Unused(path, "has a path that does not match the pattern", looks_like_a_mask))

@@ -309,7 +309,7 @@ def _relative(folder: Path, path: PathLike) -> str:
 def _sentence(paths, reason):
     if len(paths) == 1:
         return f"{paths[0]} {reason}"
-    return f"{_some(paths)} are not used, each {reason}"
+    return f"{_some(paths)}: each {reason}"
 
 
 def _some(names):

@@ -227,6 +227,18 @@ def test_every_image_file_is_used_or_listed(folder, tmp_path):
     assert doubtful(inventory) == {"lesion.nii"}
 
 
+def test_two_files_of_one_name_are_told(folder):
+    inventory = take_inventory(folder(scans("a") | {"sub-a/anat/sub-a_T1w.nii": 2}))
+    assert reasons(inventory) == {"sub-a_T1w.nii.gz": "has the same name as sub-a_T1w.nii, which is used"}
+    assert inventory.doubts
+
+
+def test_endings_may_be_in_capitals(folder, value):
+    root = folder(scans("a"))
+    (root / FLAIR.format("a")).rename(root / "sub-a/anat/sub-a_FLAIR.NII.GZ")
+    assert value(load(root)[0].contrasts["FLAIR"]) == 1
+
+
 def test_subjects_that_are_not_chosen_are_not_called_unused(folder):
     root = folder(scans("a", "b"))
     (root / "participants.tsv").write_text("participant_id\tfold\nsub-a\ttrain\nsub-b\ttest\n")

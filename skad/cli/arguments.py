@@ -29,7 +29,7 @@ def add_training_arguments(parser):
         nargs="+",
         default=[],
         metavar="COLUMN=VALUE",
-        help="only these participants, as fold=train",
+        help="only these participants, as fold=train; A,B: either",
     )
     parser.add_argument(
         "--set",
@@ -51,7 +51,7 @@ def inspect(parser):
         "--contrasts", nargs="+", metavar="NAME", help="those to use; default: those all subjects have"
     )
     parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants; A,B: either"
     )
 
 
@@ -71,7 +71,7 @@ def quick(parser):
     )
     parser.add_argument("--contrasts", nargs="+", metavar="NAME", help="default: those all subjects have")
     parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants; A,B: either"
     )
     parser.add_argument("--jobs", type=int, help="subjects at the same time; default: 1")
 
@@ -144,7 +144,7 @@ def calibrate(parser):
         "with any false positive); default: pixel",
     )
     parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants; A,B: either"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
     parser.add_argument("--jobs", type=int, help="subjects scored at the same time; default: 1")
@@ -155,10 +155,21 @@ def calibrate(parser):
 def score(parser):
     """Declare what ``skad score`` takes."""
     parser.add_argument("detector", help="a file of `skad fit` or `skad calibrate`")
-    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="where maps, table and pictures go")
+    parser.add_argument("folder", nargs="?", help="scans in BIDS, BraTS or ISLES layout, or one subject")
     parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+        "--image",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="one patient: FLAIR=flair.nii.gz T1w=t1.nii",
+    )
+    parser.add_argument("--mask", metavar="FILE", help="brain mask of --image")
+    parser.add_argument("--labels", metavar="FILE", help="lesions of --image, to be shown in the report")
+    parser.add_argument(
+        "--out", required=True, metavar="PATH", help="a folder; or a .nii.gz file, with the report beside it"
+    )
+    parser.add_argument(
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants; A,B: either"
     )
     parser.add_argument(
         "--fpr", type=float, help="false-positive rate of the lesions; default: that of `skad calibrate`"
@@ -177,12 +188,17 @@ def score(parser):
     parser.add_argument("--resume", action="store_true", help="keep the maps of this detector that are there")
 
 
+def info(parser):
+    """Declare what ``skad info`` takes."""
+    parser.add_argument("detector", help="a file of `skad fit` or `skad calibrate`")
+
+
 def evaluate(parser):
     """Declare what ``skad evaluate`` takes."""
     parser.add_argument("maps", help="a folder of `skad score`")
     parser.add_argument("folder", help="the same scans, with labels")
     parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants; A,B: either"
     )
     parser.add_argument(
         "--size-step", type=int, default=200, help="width of a lesion size range, pixels; default: 200"
@@ -246,7 +262,7 @@ def prepare(parser):
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the prepared scans go")
     parser.add_argument("--contrasts", nargs="+", metavar="NAME", help="default: those all subjects have")
     parser.add_argument(
-        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants"
+        "--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="only these participants; A,B: either"
     )
     parser.add_argument("--to", metavar="NAME", help="the contrast that stays in place; default: the first")
     parser.add_argument(

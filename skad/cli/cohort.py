@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from pathlib import Path
 
 from skad.cli.feedback import shout
 from skad.cli.json_output import record, record_under
@@ -39,7 +40,8 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None):
     ValueError
         The folder, a condition; with ``--strict`` also what is not used.
     """
-    inventory = take_inventory(folder, contrasts=contrasts, where=conditions(where))
+    folder, subjects = dataset_of(folder)
+    inventory = take_inventory(folder, contrasts=contrasts, subjects=subjects, where=conditions(where))
     check_strict(inventory)
     tell(inventory.summary())
     record(inventory=inventory.to_dict())
@@ -77,12 +79,34 @@ def check_strict(inventory):
 
 
 def conditions(where):
-    """``["column=value"]`` as a dict."""
+    """``["column=value", "column=value,other"]`` as a dict of the values that will do.
+
+    Examples
+    --------
+    >>> conditions(["fold=train", "site=A,B", "site=C"])
+    {'fold': ['train'], 'site': ['A,B', 'A', 'B', 'C']}
+    """
     parted = [condition.partition("=") for condition in where]
     for condition, (_, equals, _) in zip(where, parted, strict=True):
         if not equals:
             raise ValueError(f"--where {condition} should look like column=value.")
-    return {column: value for column, _, value in parted}
+    values = {}
+    for column, _, value in parted:
+        values.setdefault(column, []).extend([value, *value.split(",")] if "," in value else [value])
+    return values
+
+
+def dataset_of(folder):
+    """The folder of all subjects, and the one that is asked for where `folder` is that of a subject."""
+    folder = Path(folder)
+    is_subject = folder.name.startswith("sub-") and any(
+        each.is_dir() and (each.name == "anat" or each.name.startswith("ses-")) for each in _inside(folder)
+    )
+    return (folder.absolute().parent, [folder.name]) if is_subject else (folder, None)
+
+
+def _inside(folder):
+    return folder.iterdir() if folder.is_dir() else ()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import warnings
 
-from skad.cli.cohort import caution, check_strict, conditions
+from skad.cli.cohort import caution, check_strict, conditions, dataset_of
 from skad.cli.feedback import say
 from skad.cli.json_output import record
 from skad.cli.output import complain, tell
@@ -25,7 +25,8 @@ def inspect(folder, *, contrasts=None, where=()):
     ValueError
         The folder is in no known layout; with ``--strict`` also what is not used.
     """
-    inventory = take_inventory(folder, contrasts=contrasts, where=conditions(where))
+    folder, subjects = dataset_of(folder)
+    inventory = take_inventory(folder, contrasts=contrasts, subjects=subjects, where=conditions(where))
     geometry, errors = _open(inventory.scans)
     content = inventory.to_dict()
     record(inventory=content, geometry=geometry)

@@ -1,13 +1,11 @@
 """``skad quick``: a first map of one's own scan, from the scan alone."""
 
-import contextlib
-import tempfile
 from pathlib import Path
 
-from skad.cli.cohort import load_cohort
 from skad.cli.output import REPORT, complain, tell
 from skad.cli.report import make_report
-from skad.io import read_volume, write_map
+from skad.cli.scans import beside, is_file, place_for, scans_of
+from skad.io import write_map
 from skad.report import Gallery
 from skad.single_subject import TRIMMED, SingleSubjectDetector
 
@@ -18,7 +16,6 @@ LIMITS = (
     "one too. Do not compare the scores of two subjects."
 )
 ONE_CONTRAST = "With one contrast only, all that shows is brighter or darker than the rest of the brain."
-ENDINGS = (".nii", ".nii.gz")
 
 
 def quick(folder=None, *, out, image=(), mask=None, contrasts=None, where=(), jobs=None):
@@ -35,19 +32,15 @@ def quick(folder=None, *, out, image=(), mask=None, contrasts=None, where=(), jo
         One sentence that names the file or option.
     """
     out = Path(out)
-    volumes, errors = _scans(folder, image, mask, contrasts, where)
+    volumes, errors = scans_of("quick", folder, image, mask=mask, contrasts=contrasts, where=where)
     if not volumes:
         complain("quick", errors)
         return 2
-    to_file = out.name.endswith(ENDINGS)
-    if to_file and len(volumes) != 1:
-        raise ValueError(
-            f"--out {out} is one file, but there are {len(volumes)} subjects: name a folder instead."
-        )
+    to_file = is_file(out)
     detector = SingleSubjectDetector().fit(volumes)
     looks_for = detector.pipeline_.describe(detector.contrasts_)
     tell(f"{len(volumes)} subject{'s' * (len(volumes) != 1)}; abnormal is {looks_for}.")
-    with tempfile.TemporaryDirectory() if to_file else contextlib.nullcontext(out) as place:
+    with place_for(out, volumes) as place:
         gallery = Gallery(figures=not to_file)
         maps = detector.score_cohort(
             volumes, out=place, n_jobs=jobs, scans=folder, visitor=gallery, unreadable=errors
@@ -58,30 +51,9 @@ def quick(folder=None, *, out, image=(), mask=None, contrasts=None, where=(), jo
         if to_file:
             write_map(maps[0].anomaly, volumes[0], out)
         tell(f"{out}: {'the map' if to_file else f'{len(maps)} maps'}, high is abnormal.")
-        report = _named(out, ".html") if to_file else out / REPORT
+        report = beside(out, ".html") if to_file else out / REPORT
         notes = [f"Abnormal is {looks_for}.", LIMITS]
         if len(detector.contrasts_) == 1:
             notes.append(ONE_CONTRAST)
         failed = make_report(maps, volumes, report, scans=folder, gallery=gallery, notes=notes)
     return 1 if maps.errors or failed else 0
-
-
-def _scans(folder, image, mask, contrasts, where):
-    """The volumes, and the errors of those that cannot be opened."""
-    if (folder is None) == (not image):
-        raise ValueError("quick needs either a folder of scans or --image NAME=FILE, not both.")
-    if folder is not None:
-        return load_cohort(folder, contrasts=contrasts, where=where)
-    return [read_volume(dict(map(_named_file, image)), mask=mask)], {}
-
-
-def _named_file(text):
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ValueError(f"--image {text} should look like NAME=FILE, for example FLAIR=flair.nii.gz.")
-    return name, path
-
-
-def _named(path, ending):
-    """The path with another ending than .nii or .nii.gz."""
-    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ending)

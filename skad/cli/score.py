@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from skad.cli.cohort import load_cohort
+from skad.cli.cohort import dataset_of
 from skad.cli.detectors import load_detector
-from skad.cli.json_output import record_under
+from skad.cli.json_output import record, record_under
 from skad.cli.output import REPORT, complain, tell
 from skad.cli.report import make_report
-from skad.derivatives.naming import DRIFT, LESIONS, SCORES
+from skad.cli.scans import beside, copy_whole, is_file, place_for, scans_of
+from skad.derivatives.naming import DRIFT, LESIONS, SCORES, lesions_path
 from skad.detector import reconstructor_in
 from skad.report import Gallery
 from skad.report.gallery import VIEWERS
@@ -16,9 +17,12 @@ from skad.utils.tables import read_table
 
 def score(
     detector,
-    folder,
+    folder=None,
     *,
     out,
+    image=(),
+    mask=None,
+    labels=None,
     where=(),
     fpr=None,
     min_volume=0.01,
@@ -29,7 +33,7 @@ def score(
     save_reference=False,
     resume=False,
 ):
-    """Write the anomaly map of every subject of a folder; parameters as in ``skad score --help``.
+    """Write the anomaly maps of a folder or of one patient; parameters as in ``skad score --help``.
 
     Returns
     -------
@@ -44,33 +48,62 @@ def score(
     path, out = Path(detector), Path(out)
     detector, calibrator = load_detector(path, device)
     _set_rate(calibrator, fpr, path)
-    volumes, errors = load_cohort(folder, contrasts=detector.contrasts_, where=where)
     if save_reference:
         reconstructor_in(detector.pipeline_)  # raises where there is none
+    volumes, errors = scans_of(
+        "score",
+        *(folder, image),
+        mask=mask,
+        labels=labels,
+        contrasts=detector.contrasts_,
+        where=where,
+        known=detector.contrasts_,
+    )
     gallery = Gallery(
-        figures=figures, viewers=VIEWERS if report else 0, detector=detector if save_reference else None
+        figures=figures and not is_file(out),
+        viewers=VIEWERS if report else 0,
+        detector=detector if save_reference else None,
     )
-    maps = detector.score_cohort(
-        volumes,
-        out=out,
-        calibrator=calibrator,
-        min_volume=min_volume,
-        n_jobs=jobs,
-        resume=resume,
-        model=path,
-        scans=folder,
-        visitor=gallery,
-        unreadable=errors,
-    )
-    complain("score", maps.errors)
-    if not len(maps):
-        return 2
+    with place_for(out, volumes) as place:
+        maps = detector.score_cohort(
+            volumes,
+            out=place,
+            calibrator=calibrator,
+            min_volume=min_volume,
+            n_jobs=jobs,
+            resume=resume,
+            model=path,
+            scans=None if folder is None else dataset_of(folder)[0],
+            visitor=gallery,
+            unreadable=errors,
+        )
+        complain("score", maps.errors)
+        if not len(maps):
+            return 2
+        (_copy_map if is_file(out) else _tell_maps)(maps, out)
+        failed = dict(maps.errors)
+        if report:
+            page = beside(out, ".html") if is_file(out) else out / REPORT
+            failed |= make_report(maps, volumes, page, scans=folder, gallery=gallery)
+    return 1 if failed else 0
+
+
+def _tell_maps(maps, out):
+    """Say where the maps of a cohort are."""
     _record_tables(maps)
     tell(f"{len(maps)} maps in {out}, summarised in {out / SCORES}; {len(maps.errors)} subjects failed.")
-    failed = dict(maps.errors)
-    if report:
-        failed |= make_report(maps, volumes, out / REPORT, scans=folder, gallery=gallery)
-    return 1 if failed else 0
+
+
+def _copy_map(maps, out):
+    """Put the map of one patient, and its lesions, where they were asked for, and say what it shows."""
+    (each,) = maps
+    copy_whole(each.path, out)
+    record(map=out, summary=each.sidecar.summary, lesions=each.lesions, warnings=each.warnings)
+    found = ""
+    if each.sidecar.rule is not None:
+        copy_whole(lesions_path(each.path), beside(out, "_lesions.csv"))
+        found = f"; {len(each.lesions)} lesions above {each.sidecar.rule.threshold:.4g}"
+    tell(f"{out}: highest score {each.peak:.4g}{found}.")
 
 
 def _set_rate(calibrator, fpr, path):

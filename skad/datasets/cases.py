@@ -117,15 +117,17 @@ def chosen_subjects(cases: list[Case], subjects: Sequence[str] | None) -> list[C
     return [case for case in cases if case.subject in wanted]
 
 
-def cases_where(cases: list[Case], where: Mapping[str, str]) -> list[Case]:
-    """The cases whose columns of participants.tsv have the values.
+def cases_where(cases: list[Case], where: Mapping[str, str | Sequence[str]]) -> list[Case]:
+    """The cases whose columns of participants.tsv have the values, or one of several.
 
     Raises
     ------
     ValueError
         No case has the column, or none the values.
     """
-    for column, value in where.items():
+    for column, wanted in where.items():
+        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        value = wanted[0]
         columns = {name for case in cases for name in case.info}
         if column not in columns:
             raise ValueError(
@@ -133,7 +135,7 @@ def cases_where(cases: list[Case], where: Mapping[str, str]) -> list[Case]:
                 f"{_hint(column, columns, '; check its name.')}"
             )
         values = {str(case.info.get(column)) for case in cases}
-        cases = [case for case in cases if str(case.info.get(column)) == value]
+        cases = [case for case in cases if str(case.info.get(column)) in wanted]
         if not cases:
             raise ValueError(
                 f"where {column}={value} leaves no subject{_hint(value, values, '; check the value.')}"

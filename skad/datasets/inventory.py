@@ -231,7 +231,7 @@ def survey(
     *,
     contrasts: Sequence[str] | None = None,
     subjects: Sequence[str] | None = None,
-    where: Mapping[str, str] | None = None,
+    where: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Inventory:
     """Decide which of the files that a layout found are used.
 
@@ -245,7 +245,7 @@ def survey(
     subjects : sequence of str, default=None
         With or without ``sub-``; None takes all.
     where : dict of str to str, default=None
-        Columns of participants.tsv and the values they should have.
+        Columns of participants.tsv and the value, or any of the values, that they should have.
 
     Returns
     -------

@@ -73,7 +73,7 @@ def take_inventory(
     *,
     contrasts: Sequence[str] | None = None,
     subjects: Sequence[str] | None = None,
-    where: Mapping[str, str] | None = None,
+    where: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Inventory:
     """Look through a folder in BIDS, BraTS or ISLES layout without opening an image.
 

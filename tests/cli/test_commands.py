@@ -77,11 +77,15 @@ def test_fit_learns_from_slices_without_lesion_only(cohort, tmp_path, run, fast)
     assert "from 12 slices" in out  # 3 subjects of 6 slices, 2 of each with a lesion
 
 
-def test_planted_lesions_are_a_method_of_the_command_line(cohort, tmp_path, run):
+PLANTED = "reference__width=2 reference__n_blocks=0 score__width=2 score__depth=1"
+ENSEMBLE = "score__cv=2 score__network__width=2 score__network__depth=1 score__network__epoch_size=1"
+
+
+@pytest.mark.parametrize(("method", "small"), [("planted", PLANTED), ("ensemble", ENSEMBLE)])
+def test_networks_on_planted_lesions_are_methods_of_the_command_line(method, small, cohort, tmp_path, run):
     detector, maps = tmp_path / "planted.skad", tmp_path / "maps"
-    small = "reference__width=2 reference__n_blocks=0 score__width=2 score__depth=1".split()
-    options = ["--epochs", 1, "--set", *small, "preprocessor__size=(24,24)"]
-    assert run("fit", cohort, "--method", "planted", "--out", detector, *options)[0] == 0
+    options = ["--epochs", 1, "--set", *small.split(), "preprocessor__size=(24,24)"]
+    assert run("fit", cohort, "--method", method, "--out", detector, *options)[0] == 0
     assert run("score", detector, cohort, "--out", maps, "--no-figures")[0] == 0
     assert len(list(maps.glob("sub-*/anat/*_map.nii.gz"))) == 3
 

@@ -54,7 +54,7 @@ def _run_part(name, function, results, inputs, device, seconds, left):
     limit = min(max(1.5 * seconds, 20), left)
     begin = time.monotonic()
     print(f"{name}: {seconds:.0f} s planned, {limit:.0f} s at most", flush=True)
-    process = multiprocessing.get_context("fork").Process(
+    process = multiprocessing.get_context("spawn").Process(
         target=_guarded, args=(name, function, results, inputs, device, begin + seconds)
     )
     process.start()

@@ -260,7 +260,8 @@ def survey(
         scans.append(scan)
         unused |= {each.path: each for each in left_out}
     used = {path for scan in scans for path in (*scan.images.values(), scan.labels, scan.mask)}
-    passed_over = {path for case in found.cases if case not in cases for path in case.files}
+    chosen = {id(case) for case in cases}
+    passed_over = {path for case in found.cases if id(case) not in chosen for path in case.files}
     rest = [
         unused.get(path, Unused(path, "belongs to no scan"))
         for path in listing.images

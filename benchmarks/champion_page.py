@@ -68,12 +68,11 @@ def _markdown(lines):
 def main():
     """Parse the command line and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("rows", type=Path)
+    parser.add_argument("rows", type=Path, nargs="+", help="one or several files of champion.py")
     parser.add_argument("page", type=Path)
     parser.add_argument("--machine", default="", help="what the rows were measured on")
     arguments = parser.parse_args()
-    with open(arguments.rows, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = [row for path in arguments.rows for row in csv.DictReader(path.read_text().splitlines())]
     found = {name: tables(rows, name) for name in dict.fromkeys(row["judged on"] for row in rows)}
     text = TEMPLATE.read_text(encoding="utf-8").format(
         machine=arguments.machine, false_positives=false_positives(rows), costs=costs(rows), **found

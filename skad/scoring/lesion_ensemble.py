@@ -43,7 +43,7 @@ def make_lesion_ensemble(
     width : int, default=16
         Feature maps of the finest level of the U-Net.
     max_epochs : int, default=80
-        Of each network, of at least 256 slices each.
+        Of each network; a small cohort is gone through several times in each, up to about 256 slices.
     device : str, default="auto"
         "auto", "cpu", "cuda" or "cuda:N".
     random_state : int or None, default=None

@@ -117,8 +117,8 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     epoch_size : int, default=1
-        An epoch visits at least so many slices: a smaller cohort is gone through several times. What is
-        planted differs every time.
+        An epoch visits about so many slices, if there are fewer: the cohort is gone through as often as comes
+        nearest. What is planted differs every time.
     max_epochs : int, default=40
     batch_size : int, default=16
     lr : float, default=1e-3
@@ -283,7 +283,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
 
     def _repeated(self, X):
         """The slices as often as `epoch_size` asks for."""
-        times = -(-self.epoch_size // len(X))
+        times = max(1, round(self.epoch_size / len(X)))
         return X if times == 1 else np.tile(X, (times,) + (1,) * (X.ndim - 1))
 
     def _set_learning_rate(self, run):

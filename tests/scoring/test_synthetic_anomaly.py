@@ -211,7 +211,8 @@ def test_slices_of_another_size_than_the_atlas_are_refused(images):
         scorer.score_samples(X[:, :, :12])
 
 
-def test_an_epoch_visits_as_many_slices_as_asked_for(images):
+@pytest.mark.parametrize(("epoch_size", "n_visited"), [(1, 6), (8, 6), (14, 12), (16, 18)])
+def test_an_epoch_visits_about_as_many_slices_as_asked_for(images, epoch_size, n_visited):
     seen = []
 
     class Watching(Blobs):
@@ -219,8 +220,8 @@ def test_an_epoch_visits_as_many_slices_as_asked_for(images):
             seen.append(len(images))
             return super().plant(images, foreground)
 
-    SyntheticAnomalyScorer(families=[Watching()], clean_share=0.0, epoch_size=14, **FAST).fit(images)
-    assert sum(seen) == 18  # three times the six slices
+    SyntheticAnomalyScorer(families=[Watching()], clean_share=0.0, epoch_size=epoch_size, **FAST).fit(images)
+    assert sum(seen) == n_visited
 
 
 def test_cosine_learning_rates_fall_to_zero(images):

@@ -93,9 +93,8 @@ def read_scan(path):
 
 def _read_in_every_role(path):
     first = NiftiFile(Path("reference.nii"), SHAPE, AFFINE, {}, {"sform": AFFINE})
-    for arguments in ({"mask": path}, {"labels": path}):
-        with contextlib.suppress(VolumeReadError, Unusable):
-            _checked(path, lambda arguments=arguments: _slices(path, **arguments))
+    with contextlib.suppress(VolumeReadError, Unusable):
+        _checked(path, lambda: _slices(path, mask=path, labels=path))
     for kind in ("image", "labels", "mask"):
         with contextlib.suppress(VolumeReadError, Unusable):
             _checked(path, lambda kind=kind: place(first, open_nifti(path), kind=kind)[0].load())

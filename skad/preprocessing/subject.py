@@ -13,6 +13,8 @@ from skad.preprocessing.resample import Resampling
 from skad.preprocessing.resize import Resizing
 from skad.preprocessing.stack import PackedMask, Placement
 
+LONGEST_AXIS = 2048  # voxels; the weights of an interpolation take memory and time by its square
+
 FRAMINGS = {
     "resize": lambda shape, spacing, size: Resizing(shape, spacing, size),
     "crop": lambda shape, spacing, size: Cropping(shape, size),
@@ -59,6 +61,11 @@ def check_size(volume, *, voxel_size, max_voxels):
     shape, spacing = np.array(along(volume.shape), float), np.array(along(volume.voxel_size))
     resampled = np.ceil(shape * spacing / (spacing if voxel_size is None else voxel_size))
     for size, what in ((shape, "as stored"), (resampled, f"at a voxel size of {voxel_size} mm")):
+        if size.max() > LONGEST_AXIS:
+            raise ValueError(
+                f"Subject {volume.subject!r} has {size.max():.4g} voxels along an axis {what}, more than "
+                f"{LONGEST_AXIS}: check its header, or take a larger voxel_size."
+            )
         if not size.prod() <= max_voxels:
             raise ValueError(
                 f"Subject {volume.subject!r} has {'x'.join(f'{n:.4g}' for n in size)} voxels {what}, more "

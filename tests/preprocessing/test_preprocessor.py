@@ -307,7 +307,10 @@ def test_a_stack_prints_in_one_line():
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"max_voxels": 503}, "9x8x7 voxels as stored"), ({"voxel_size": 1e-3}, "voxels at a voxel size of")],
+    [
+        ({"max_voxels": 503}, "9x8x7 voxels as stored"),
+        ({"voxel_size": 0.01, "max_voxels": 10**8}, "voxels at a voxel size of"),
+    ],
 )
 def test_a_volume_that_would_be_too_large_is_refused_before_it_is_read(parameters, message):
     class Unread:
@@ -319,3 +322,11 @@ def test_a_volume_that_would_be_too_large_is_refused_before_it_is_read(parameter
     volume = Volume({"T1w": Unread()}, np.eye(4), subject="sub-7")
     with pytest.raises(ValueError, match=rf"Subject 'sub-7' has .*{message}.* more than max_voxels="):
         VolumePreprocessor(**parameters).fit([volume]).transform([volume])
+
+
+def test_an_axis_beyond_reason_is_refused_before_its_weights_are_made():
+    volume = Volume({"T1w": np.ones((2049, 1, 1), np.uint8)}, np.eye(4), subject="sub-7")
+    with pytest.raises(
+        ValueError, match="Subject 'sub-7' has 2049 voxels along an axis as stored, more than 2048"
+    ):
+        VolumePreprocessor().fit([volume]).transform([volume])

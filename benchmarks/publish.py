@@ -3,8 +3,9 @@
     skad benchmark benchmarks/studies/stroke.toml --data ../shared/data --out results/stroke
     python benchmarks/publish.py stroke --results results/stroke
 
-Copies the CSV files to docs/results/rows/STUDY and the figures to docs/images/STUDY-*.png. Tables are made
-from the rows whenever the documentation is built, and a page shows one as
+Copies the CSV files, numbers with six digits, to docs/results/rows/STUDY and the figures to
+docs/images/STUDY-*.png. Tables are made from the rows whenever the documentation is built; a page shows
+one as
 
     ```{csv-table} Title
     :file: rows/STUDY/tables/COHORT_FOLD_NAME.csv
@@ -15,14 +16,23 @@ The names of the tables are printed.
 """
 
 import argparse
+import math
 import shutil
 from pathlib import Path
 
 from skad.benchmark import read_study, write_tables
-from skad.benchmark.results import COSTS, OPTIONAL, TABLES
+from skad.benchmark.results import COSTS, OPTIONAL, TABLES, read_rows, write_rows
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
+
+
+def _rounded(row):
+    """Six digits of every number, an empty cell for NaN: the repository keeps these files."""
+    return {
+        key: ("" if math.isnan(value) else float(f"{value:.6g}")) if isinstance(value, float) else value
+        for key, value in row.items()
+    }
 
 
 def main():
@@ -37,7 +47,7 @@ def main():
     for name in (*TABLES, COSTS, *OPTIONAL):
         path = arguments.results / f"{name}.csv"
         if path.exists():
-            shutil.copyfile(path, rows / path.name)
+            write_rows([_rounded(row) for row in read_rows(path)], rows / path.name)
     for figure in sorted((arguments.results / "figures").glob("*.png")):
         shutil.copyfile(figure, DOCS / "images" / f"{arguments.study}-{figure.name}")
     write_tables(read_study(HERE / "studies" / f"{arguments.study}.toml"), rows)

@@ -2,6 +2,7 @@
 
 import csv
 
+from skad.evaluation.scan import ANY
 from skad.utils.files import written_whole
 
 TABLES = ("scans", "pooled", "lesion_sizes", "lesion_volumes", "froc", "curves", "runs")
@@ -13,7 +14,7 @@ RUN = ("cohort", "method", "seed")
 
 
 def fold_rows(fold, found):
-    """Rows of one fold's evaluation, by table.
+    """Rows of one fold's evaluation, by table; a class that is the only one has no rows beside "any".
 
     Parameters
     ----------
@@ -24,9 +25,13 @@ def fold_rows(fold, found):
     -------
     dict of str to list of dict
     """
+    alone = len(found.pooled) < 3  # the only class is any abnormality
+    scans, pooled = (
+        [row for row in rows if not alone or row["label"] == ANY] for rows in (found.rows, found.pooled)
+    )
     tables = {
-        "scans": found.rows,
-        "pooled": [{"label": row["label"], "threshold": found.threshold, **row} for row in found.pooled],
+        "scans": scans,
+        "pooled": [{"label": row["label"], "threshold": found.threshold, **row} for row in pooled],
         "lesion_sizes": found.lesion_sizes,
         "lesion_volumes": found.lesions_by_volume(),
         "froc": found.froc,

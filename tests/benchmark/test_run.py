@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from skad.benchmark import run_study
+from skad.benchmark import run_study, write_tables
 from skad.benchmark.layout import Layout, Step
 from skad.benchmark.results import TABLES, read_results, read_rows
 from skad.benchmark.slices import CohortSlices
@@ -144,6 +144,11 @@ def test_a_killed_training_resumes_to_the_same_tables(finished, tmp_path):
     assert sorted(told) == [f"{name}: done" for name in names]
     for name in TABLES:
         assert (tmp_path / "out" / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes(), name
+    for out in (folder, tmp_path / "out"):
+        write_tables(study, out)
+    for path in (folder / "tables").glob("*.csv"):
+        if not path.name.endswith("_costs.csv"):
+            assert path.read_bytes() == (tmp_path / "out" / "tables" / path.name).read_bytes(), path.name
     costs = read_rows(tmp_path / "out" / "costs.csv")
     assert {r["method"] for r in costs if r["resumed"]} == {"both", "density"}
 

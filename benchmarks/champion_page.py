@@ -15,12 +15,16 @@ from skad.evaluation import over_seeds
 
 TEMPLATE = Path(__file__).with_name("champion_template.md")
 SCORES = ("AUC", "AP", "Dice")
+JUDGED = ("glioma", "ms", "stroke")
+MISSING = "Not measured yet: there are no rows of this cohort."
 LABELS = {"mixture": "mixture alone", "network": "networks alone, cross-fitted"}
 
 
 def tables(rows, judged):
     """Scores, and average precision by size of the lesion, of every step on one cohort."""
     of_cohort = [row for row in rows if row["judged on"] == judged]
+    if not of_cohort:
+        return MISSING
     sizes = [name for name in of_cohort[0] if name.startswith("AP ")]
     return "\n\n".join(_table(of_cohort, columns) for columns in (SCORES, sizes))
 
@@ -73,7 +77,7 @@ def main():
     parser.add_argument("--machine", default="", help="what the rows were measured on")
     arguments = parser.parse_args()
     rows = [row for path in arguments.rows for row in csv.DictReader(path.read_text().splitlines())]
-    found = {name: tables(rows, name) for name in dict.fromkeys(row["judged on"] for row in rows)}
+    found = {name: tables(rows, name) for name in JUDGED}
     text = TEMPLATE.read_text(encoding="utf-8").format(
         machine=arguments.machine, false_positives=false_positives(rows), costs=costs(rows), **found
     )

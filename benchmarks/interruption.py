@@ -36,7 +36,7 @@ from skad.io import write_map
 from skad.utils.tables import read_table, write_table
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "interruption.md"
-TABLE = PAGE.with_suffix(".csv")
+TABLE = PAGE.parent / "tables" / "interruption.csv"
 TEXT = """# Interrupted runs
 
 Each command was killed (SIGKILL) just before one of its operations on files of the output folder,
@@ -51,7 +51,8 @@ byte, or when anything is left over.
 {rows}
 | together | | {kills} | {wrong} |
 
-Written by `python benchmarks/interruption.py`; the counts are in `interruption.csv`.
+Written by `python benchmarks/interruption.py`; the counts are in
+`docs/results/tables/interruption.csv`.
 """
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 SMALL = "--set reference__width=2 reference__n_blocks=0 score__width=2 score__n_components=2".split()

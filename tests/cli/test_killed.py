@@ -1,0 +1,19 @@
+"""Commands that are killed: a few of the kills that ``benchmarks/interruption.py`` counts by the hundred."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruption.py"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+def test_a_killed_scoring_over_other_maps_tells_no_lie_and_resumes_to_the_same_files():
+    words = ["--only", "score over the maps of another detector", "--share", "0.06", "--seed", "1"]
+    done = subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    name, _, kills, wrong = done.stdout.splitlines()
+    assert name.startswith("score over") and (kills, wrong) == ("4", "0")

@@ -51,8 +51,10 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
     sample_prior : bool, default=False
         Let decoded draws from the prior take part in the game beside the reconstructions, as in the original
         IntroVAE; K's equations have reconstructions only.
-    ssim_weight : float, default=1.0
-        Weight of 1 - SSIM beside the squared error in L_AE. (K, III-C.2, adds the term and gives no weight.)
+    ssim_weight : float, default=0.01
+        Weight of 1 - SSIM beside the squared error in L_AE. (K, III-C.2, adds the term and gives no weight.
+        We: with this one the two terms are alike near a good reconstruction; with 1 the structural term is a
+        hundred times as large, and L_REG of images exceeds the margin.)
     value_range : (float, float) or None, default=None
         Lowest and highest intensity, which the networks see as -1 and 1; None learns them for every contrast
         as the 0.1 % and 99.9 % quantiles of the training foreground. What lies beyond is clipped. (We)
@@ -163,7 +165,7 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
         margin=120.0,
         n_warmup_epochs=0,
         sample_prior=False,
-        ssim_weight=1.0,
+        ssim_weight=0.01,
         value_range=None,
         augmentation="auto",
         max_epochs=200,

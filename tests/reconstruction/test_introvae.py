@@ -149,7 +149,7 @@ def test_a_margin_that_no_reconstruction_is_inside_is_told(blobs):
 def test_without_game_it_learns_as_a_plain_vae(blobs):
     """alpha=0 leaves eqs. (6) and (7) with the VAE's terms; only the random numbers differ."""
     plain = tiny(VAEReconstructor, ssim_weight=1.0, max_epochs=12, batch_size=8).fit(blobs)
-    game = tiny(alpha=0.0, max_epochs=12, batch_size=8).fit(blobs)
+    game = tiny(alpha=0.0, ssim_weight=1.0, max_epochs=12, batch_size=8).fit(blobs)
     assert game.history_["reconstruction_error"][-1] == pytest.approx(
         plain.history_["reconstruction_error"][-1], rel=0.3
     )
@@ -256,7 +256,11 @@ def test_slices_that_are_all_the_same_are_called_a_collapse(blobs):
 
 def test_an_encoder_that_cannot_tell_reconstructions_is_called_a_collapse(blobs):
     model = tiny().fit(blobs)
-    model.history_ = {"kl_real": [100.0] * 5, "kl_reconstructed": [99.5] * 5}
+    model.history_ = {
+        "kl_real": [100.0] * 5,
+        "kl_reconstructed": [99.5] * 5,
+        "share_inside_margin": [0.5] * 5,
+    }
     (reason,) = model._reasons_of_collapse(blobs)
     assert "did not tell images from reconstructions" in reason and "raise margin above" in reason
 

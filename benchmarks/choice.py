@@ -41,7 +41,10 @@ little against the best candidate (regret, average precision). The first try, wi
 - **agreement**: Spearman's correlation of a candidate's maps with the mean rank of all candidates' maps.
 - **sums of ranks** of two or three of these.
 
-Written by `python benchmarks/choice.py`; {n} candidates.
+Aimed at were a correlation of 0.8 and a regret of 0.02 on every cohort. No criterion, and no sum of ranks,
+reaches both on both cohorts: which contrast and which sign a disease has is not in the planted lesions.
+
+Written by `python benchmarks/choice.py`; {n} candidates, one seed.
 """
 
 

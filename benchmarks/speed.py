@@ -33,6 +33,8 @@ TASKS = {  # question -> who -> task of speed_tasks.py
         "MONAI": "prepare_monai_cubic",
     },
     "the same, linear": {"torchio": "prepare_torchio", "MONAI": "prepare_monai"},
+    "reading the four contrasts, gzip": {"skad": "read_skad"},
+    "writing a map, gzip": {"skad": "write_skad"},
     "10 epochs of ContrastTranslator": {"skad": "train_skad", "torch loop": "train_torch"},
     "10 epochs of IntroVAE": {"skad": "introvae_skad", "loop from the equations": "introvae_torch"},
     "latent search of 8 images": {"skad": "search_skad", "loop from the equations": "search_torch"},

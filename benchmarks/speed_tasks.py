@@ -75,6 +75,33 @@ def prepare_monai_cubic():
     return prepare_monai(3)
 
 
+def read_skad():
+    """The same scan from compressed files."""
+    import tempfile
+
+    import nibabel
+
+    from skad.io import read_volume
+
+    folder = Path(tempfile.mkdtemp())
+    for i, image in enumerate(one_millimeter()[0]):
+        nibabel.save(nibabel.Nifti1Image(image, np.eye(4)), folder / f"{i}.nii.gz")
+    paths = {path.name[0]: path for path in sorted(folder.iterdir())}
+    return lambda: [np.asarray(image) for image in read_volume(paths).contrasts.values()]
+
+
+def write_skad():
+    """A map of that scan, compressed."""
+    import tempfile
+
+    from skad.io import Volume, write_map
+
+    images, mask = one_millimeter()
+    anomaly = np.where(mask, images[0] / 7, np.nan).astype(np.float32)
+    volume = Volume({"a": images[0]}, np.eye(4), subject="a")
+    return lambda: write_map(anomaly, volume, Path(tempfile.mkdtemp()) / "map.nii.gz")
+
+
 def _slices(n=32, side=64, n_contrasts=3):
     rng = np.random.default_rng(0)
     smooth = rng.normal(size=(n, n_contrasts, side // 8, side // 8)).repeat(8, 2).repeat(8, 3)

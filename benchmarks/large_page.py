@@ -13,7 +13,8 @@ TEXT = """# Larger than memory, and through the night
 
 `python benchmarks/out_of_core.py` trains `ContrastTranslator` for an epoch and scores from a file of slices
 (64 x 64 pixels, three contrasts). Once its imports are done, the process may allocate 48 MB more
-(`RLIMIT_DATA`), less than the file has. "Training" and "scoring" are the memory that was added and is no file, MB.
+(`RLIMIT_DATA`), less than the file has. "Training" and "scoring" are the memory that was added and is no
+file, MB.
 
 {out_of_core}
 

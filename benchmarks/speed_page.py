@@ -6,8 +6,8 @@ from pathlib import Path
 TEXT = """# Speed
 
 CPU time and memory of skad, of skad before this round of work and of others who do the same. Written by
-`python benchmarks/speed.py`; the rows are in [speed.csv](speed.csv). One thread; every figure is the median
-of {runs} processes that ran in turn. {versions}.
+`python benchmarks/speed.py`; the rows are in `docs/results/speed.csv`. One thread; every figure is the median
+of processes that ran in turn, as many as the last column says. {versions}.
 
 - The cubic rows resample four contrasts of 182 x 218 x 182 voxels. skad also finds the foreground, extends it
   into the background, smooths against aliasing and normalizes intensities; the others resample only. skad has
@@ -29,21 +29,19 @@ def write_page(rows, out):
     rows = [row for row in found if row is not first]
     questions = dict.fromkeys(row["question"] for row in rows)
     tables = "\n\n".join(_table(name, [row for row in rows if row["question"] == name]) for name in questions)
-    runs = max(int(row["runs"]) for row in rows)
-    Path(out).write_text(
-        TEXT.format(runs=runs, versions=f"Versions: {first['who']}", tables=tables), encoding="utf-8"
-    )
+    Path(out).write_text(TEXT.format(versions=f"Versions: {first['who']}", tables=tables), encoding="utf-8")
 
 
 def _table(question, rows):
     own = next((float(row["cpu_s"]) for row in rows if row["who"] == "skad"), None)
     lines = [
-        f"## {question[0].upper()}{question[1:]}",
+        f"## `{question}`" if "skad" in question else f"## {question[0].upper()}{question[1:]}",
         "",
         "| | CPU s | times skad | MB | wall s |",
         "|---|---|---|---|---|",
     ]
     for row in rows:
         ratio = f"{float(row['cpu_s']) / own:.2f}" if own else ""
-        lines.append(f"| {row['who']} | {row['cpu_s']} | {ratio} | {row['memory_mb']} | {row['wall_s']} |")
+        cells = [row["who"], row["cpu_s"], ratio, row["memory_mb"], row["wall_s"], row["runs"]]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -32,7 +32,7 @@ How well a Gaussian mixture finds lesions with no network at all
 ([method](../methods/conditional_mixture.md)). Fitted on the lesion-free slices of the training patients:
 gliomas for `glioma` (validation patients) and `ms`, strokes for `stroke`. "own volume" saw no other
 patient; "less abnormal of both" takes the smaller value of the cohort's map and the patient's own. Pixels
-of all patients of a cohort are pooled: AUC / average precision / best Dice, means of {n_seeds} seeds. The
+of all patients of a cohort are pooled: AUC / average precision / best Dice, mean over seeds ({n_seeds}). The
 share that is trimmed from a patient's own volume (20 %) was chosen on the training patients' lesions;
 nothing else saw a label.
 

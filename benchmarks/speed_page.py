@@ -37,8 +37,8 @@ def _table(question, rows):
     lines = [
         f"## `{question}`" if "skad" in question else f"## {question[0].upper()}{question[1:]}",
         "",
-        "| | CPU s | times skad | MB | wall s |",
-        "|---|---|---|---|---|",
+        "| | CPU s | times skad | MB | wall s | runs |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
         ratio = f"{float(row['cpu_s']) / own:.2f}" if own else ""

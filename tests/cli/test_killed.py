@@ -17,3 +17,9 @@ def test_a_killed_scoring_over_other_maps_tells_no_lie_and_resumes_to_the_same_f
     assert done.returncode == 0, done.stdout + done.stderr
     name, _, kills, wrong = done.stdout.splitlines()
     assert name.startswith("score over") and (kills, wrong) == ("4", "0")
+
+
+def test_the_committed_counts_are_of_kills_that_left_nothing_wrong():
+    rows = (SCRIPT.parents[1] / "docs/results/tables/interruption.csv").read_text().split()[1:]
+    kills, wrong = zip(*(map(int, row.rsplit(",", 2)[1:]) for row in rows), strict=True)
+    assert sum(kills) >= 200 and sum(wrong) == 0

@@ -84,6 +84,7 @@ def test_slices_carry_the_classes_as_they_are():
     np.testing.assert_array_equal(stack.y, axial)
 
 
+@pytest.mark.filterwarnings("ignore:.* have no voxel of their own")  # parts of the anatomy, not lesions
 def test_resampled_slices_hold_classes_and_nothing_between_them():
     stack = VolumePreprocessor(size=(48, 48), mask="given").fit_transform([labelled_head()])
     assert set(np.unique(stack.y)) == set(ANATOMY.values())
@@ -96,6 +97,7 @@ def test_a_volume_that_is_no_phantom_is_told():
         label_anatomy([Volume({"T1w": np.ones((8, 8, 8))}, np.eye(4), subject="sub-9")])
 
 
+@pytest.mark.filterwarnings("ignore:.* have no voxel of their own")  # parts of the anatomy, not lesions
 @pytest.mark.parametrize(
     ("path", "load"),
     [

@@ -60,7 +60,7 @@ EXAMPLES = {
     "calibrate": ("skad calibrate adm.skad more_normal/ --fpr 0.01 --out calibrated.skad",),
     "score": (
         "skad score calibrated.skad patients/ --out patients/derivatives/skad",
-        "skad score calibrated.skad --image FLAIR=flair.nii.gz T1w=t1.nii.gz --out map.nii.gz",
+        "skad score calibrated.skad --image FLAIR=flair.nii.gz --out map.nii.gz",
     ),
     "info": ("skad info calibrated.skad",),
     "evaluate": ("skad evaluate maps/ patients/",),

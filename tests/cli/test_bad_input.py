@@ -126,7 +126,7 @@ def test_one_corrupt_file_of_twenty_costs_one_map(detector, tmp_path, write_coho
     code, out, err = run("score", detector, folder, "--out", tmp_path / "maps", "--no-figures")
     assert code == 1
     is_one_sentence(err, ["sub-07: ", "sub-07_T1w.nii.gz"])
-    assert len(list((tmp_path / "maps").glob("sub-*/anat/*.nii.gz"))) == 19
+    assert len(list((tmp_path / "maps").glob("sub-*/anat/*_map.nii.gz"))) == 19
     assert "19 maps" in out
     assert not list((tmp_path / "maps").glob("sub-07*"))
     assert "sub-07_T1w.nii.gz is damaged" in (tmp_path / "maps/scores.csv").read_text()
@@ -218,9 +218,9 @@ def test_a_failed_session_does_not_hide_the_other(detector, tmp_path, brain, wri
     assert code == 1 and "1 maps" in out
     is_one_sentence(err, ["sub-04_ses-1: ", "sub-04_ses-1_T1w.nii.gz"])
     name = "sub-04/ses-2/anat/sub-04_ses-2_desc-anomaly_map.nii.gz"
-    assert [str(path.relative_to(tmp_path / "maps")) for path in (tmp_path / "maps").glob("**/*.nii.gz")] == [
-        name
-    ]
+    assert [
+        str(path.relative_to(tmp_path / "maps")) for path in (tmp_path / "maps").glob("**/*_map.nii.gz")
+    ] == [name]
 
 
 def test_a_detector_cut_short_is_refused(cohort, detector, tmp_path, run):

@@ -112,7 +112,8 @@ def test_both_players_share_a_panel_and_the_margin_stands_beside_the_divergences
     np.testing.assert_array_equal(divergence["images"], model.history_["kl_real"])
     np.testing.assert_array_equal(divergence["reconstructions"], model.history_["kl_reconstructed"])
     assert divergence["margin m = 7"].tolist() == [7, 7]
-    assert len(panels) == 3 and all(axis.get_xlabel() == "epoch" for axis in panels.values())
+    assert "share inside margin" in panels
+    assert len(panels) == 4 and all(axis.get_xlabel() == "epoch" for axis in panels.values())
 
 
 def test_a_single_loss_curve_has_one_panel_and_an_unfitted_estimator_none():

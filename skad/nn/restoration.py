@@ -29,7 +29,7 @@ def total_variation(images, foreground):
 
 
 def shrink_variation(images, foreground, weight, *, dual=None, n_steps=_DUAL_STEPS):
-    """Proximal operator of the total variation: argmin_u |u - images|^2 / 2 + weight TV(u).
+    """Proximal operator of the total variation: ``argmin_u |u - images|^2 / 2 + weight TV(u)``.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def describe_places(points: ArrayLike) -> list[str]:
     Examples
     --------
     >>> describe_places([[-30, -20, 30], [0, -26, -30]])
-    ['left hemisphere, white matter, 9 mm from the ventricles', 'midline, brainstem']
+    ['left hemisphere, white matter, 12 mm from the ventricles', 'midline, brainstem']
     """
     templates, distance = load_templates(), _distance_from_ventricles()
     voxels = np.rint(np.asarray(points, dtype=float) - templates.origin).astype(int)

@@ -149,7 +149,7 @@ class Study:
     protocol : Protocol
     tuning : Tuning or None
     fidelity : dict or None
-        How references are judged, as of :func:`skad.benchmark.fidelity.write_segmenter`.
+        How references are judged, as of ``skad.benchmark.fidelity.write_segmenter``.
     data : Path
         What the cohorts' folders are relative to.
     """

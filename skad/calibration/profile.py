@@ -49,7 +49,7 @@ class ScanSummary:
     voxel_size : ndarray of shape (2,)
         Shortest and longest side of a voxel, mm.
     quantiles : ndarray of shape (n_contrasts, 5)
-        :data:`skad.calibration.drift.QUANTILES` of the normalized intensities; NaN for a missing contrast.
+        ``skad.calibration.drift.QUANTILES`` of the normalized intensities; NaN for a missing contrast.
     entropy : ndarray of shape (n_contrasts,)
         Of the histogram of intensities, bits: MR images have 4 to 6, label images 0 to 2.
     other_grid : bool ndarray of shape (n_contrasts,)

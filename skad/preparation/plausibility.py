@@ -77,6 +77,8 @@ def head_of(voxels):
 
 def _otsu(values):
     """The threshold that parts values into the two classes of the largest variance between them."""
+    if values.min() == values.max():
+        return values.min() - 1  # nothing to tell apart: all of it is head
     counts, edges = np.histogram(values, 256)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)

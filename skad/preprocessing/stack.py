@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from skad.utils.typing import FloatArray
+
 
 @dataclass(eq=False)
 class SliceStack:
@@ -42,7 +44,7 @@ class SliceStack:
         return len(self.X)
 
     @property
-    def positions(self):
+    def positions(self) -> FloatArray:
         """Height of every slice above the lowest of its volume, mm, shape (n_slices,)."""
         spacings = [placement.resampling.new_spacing[0] for placement in self.placements]
         return self.slice_index * np.array(spacings)[self.volume_index]

@@ -81,7 +81,7 @@ def test_a_signal_ends_a_run_in_one_line_and_leaves_nothing(signum, cohort, tmp_
         stdout=subprocess.DEVNULL,
         text=True,
     ) as process:
-        while not any(tmp_path.glob("adm.skad.checkpoints/*.pt")):
+        while not any(tmp_path.glob("adm.skad.checkpoints/[!.]*.pt")):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signum)

@@ -54,7 +54,7 @@ def prepare(
     steps = make_preparation(
         to or next(iter(volumes[0].contrasts)), brain=brain, masks=masks, mni=mni, bias=bias
     )
-    done = []
+    done, made = [], []
     with new_folder(out):
         results = prepare_cohort(volumes, out, steps, n_jobs=jobs, resume=resume)
         for volume, result in tqdm(results, total=len(volumes), unit="subject", disable=None):
@@ -62,11 +62,11 @@ def prepare(
                 errors[name_of(volume)] = result
             else:
                 done.append(result)
+                made.append(volume)
         complain("prepare", errors)
         if not done:
             return 2
-        names = {each.name for each in done}
-        describe_preparation(out, [v for v in volumes if name_of(v) in names or f"sub-{name_of(v)}" in names])
+        describe_preparation(out, made)
         failed = {name: one_line(error) for name, error in errors.items()}
         page = write_preparation_page(done, out / QUALITY, failed=failed)
     for each in done:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
+from skad.utils.optional import import_extra
 from skad.utils.typing import PathLike
 
 OPENNEURO = "https://s3.amazonaws.com/openneuro.org"
@@ -187,8 +188,4 @@ def _cache(folder):
 
 
 def _pooch():
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError("Downloads need pooch, which is missing: pip install 'skad[data]'.") from error
-    return pooch
+    return import_extra("pooch", "Downloads need pooch, which is missing: pip install 'skad[data]'.")

@@ -18,6 +18,20 @@ def name_of(volume: Volume) -> str:
     return "_".join(filter(None, (volume.subject, volume.info.get("session"))))
 
 
+def entities_of(volume: Volume) -> list[str]:
+    """Subject and, where there are several, session, as BIDS writes them in names of files.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.io import Volume
+    >>> entities_of(Volume({"T1w": np.ones((2, 3, 4))}, np.eye(4), subject="01", info={"session": "a_b"}))
+    ['sub-01', 'ses-ab']
+    """
+    known = (("sub", volume.subject), ("ses", volume.info.get("session")))
+    return [_entity(key, value) for key, value in known if key == "sub" or value]
+
+
 def map_path(folder: PathLike, volume: Volume) -> Path:
     """Where the map of a volume lies: ``sub-*/[ses-*/]anat/sub-*_[ses-*_]desc-anomaly_map.nii.gz``.
 
@@ -28,9 +42,7 @@ def map_path(folder: PathLike, volume: Volume) -> Path:
     >>> map_path("maps", Volume({"T1w": np.ones((2, 3, 4))}, np.eye(4), subject="BraTS20_007")).as_posix()
     'maps/sub-BraTS20007/anat/sub-BraTS20007_desc-anomaly_map.nii.gz'
     """
-    parts = [_entity("sub", volume.subject)]
-    if volume.info.get("session"):
-        parts.append(_entity("ses", volume.info["session"]))
+    parts = entities_of(volume)
     return Path(folder, *parts, "anat", "_".join([*parts, f"{ENDING}.nii.gz"]))
 
 

@@ -8,6 +8,7 @@ from skad.utils.files import written_whole
 
 MAP_COLOURS = "inferno"  # even lightness steps: reads the same in grey and with any colour vision
 TRUTH_COLOUR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on grey, black and yellow
+GREYS_PERCENT = (1, 99.5)  # of the foreground: what is black and white in an image
 GUIDE = {"color": "0.6", "linewidth": 0.8}  # of lines that only guide the eye
 
 # Okabe and Ito (2008), without yellow, which is faint on white; neighbours differ in line as well

@@ -4,12 +4,11 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 
-from skad.plotting.drawing import MAP_COLOURS, TRUTH_COLOUR, figure_or_new
+from skad.plotting.drawing import GREYS_PERCENT, MAP_COLOURS, TRUTH_COLOUR, figure_or_new
 from skad.preprocessing.reorient import Reorientation
 
 ORIENTATION = "radiological view: the patient's right is on the left"
 
-_GREYS_PERCENT = (1, 99.5)  # of the foreground: what is black and white
 _MAP_PERCENT = (50, 99.8)  # half of the foreground stays dark
 _MAP_GAMMA = 0.5  # energies have heavy tails: their root spreads what lies between normal and extreme
 _PANEL_INCHES = 2.0
@@ -158,7 +157,7 @@ def _styles(columns, n_maps):
     """How each column is drawn: grey windows of the foreground, then the colours of the maps."""
     columns = np.moveaxis(columns, 1, 0)
     foreground = ~np.isnan(columns[-n_maps])
-    windows = [_window(image[foreground], _GREYS_PERCENT) for image in columns[:-n_maps]]
+    windows = [_window(image[foreground], GREYS_PERCENT) for image in columns[:-n_maps]]
     greys = [{"cmap": "gray", "vmin": black, "vmax": white} for black, white in windows]
     norms = [PowerNorm(_MAP_GAMMA, *_window(each, _MAP_PERCENT), clip=True) for each in columns[-n_maps:]]
     return [*greys, *({"cmap": MAP_COLOURS, "norm": norm} for norm in norms)]

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from skad.plotting.drawing import TRUTH_COLOUR, figure_or_new
+from skad.plotting.drawing import GREYS_PERCENT, TRUTH_COLOUR, figure_or_new
 
 _N_SLICES = 4
 _SQUARES = 6  # of a checkerboard, along the longer side
-_GREYS_PERCENT = (1, 99.5)
 _PANEL_INCHES = 1.8
 
 
@@ -60,7 +59,7 @@ def plot_preparation(images, mask, affine, *, figure=None):
 
 
 def _grey(voxels):
-    low, high = np.nanpercentile(voxels, _GREYS_PERCENT) if np.isfinite(voxels).any() else (0, 1)
+    low, high = np.nanpercentile(voxels, GREYS_PERCENT) if np.isfinite(voxels).any() else (0, 1)
     return np.nan_to_num(np.clip((voxels - low) / max(high - low, 1e-12), 0, 1))
 
 

@@ -12,10 +12,9 @@ from skad.io.nifti import open_nifti
 from skad.io.sources import InMemory
 from skad.preparation.plausibility import mask_warnings
 from skad.preparation.sources import Original
-from skad.preparation.step import VolumeStep, changed, contrast_of
+from skad.preparation.step import VolumeStep, changed, contrast_of, t1w_or_first
 from skad.preparation.template import template_mask
-
-T1W = "T1w"  # what both methods were made for
+from skad.utils.optional import import_extra
 
 
 class BrainExtract(VolumeStep):
@@ -74,17 +73,12 @@ class BrainExtract(VolumeStep):
         self.replace = replace
 
     def _prepare(self, volume):
-        name = self._contrast_of(volume)
+        name = t1w_or_first(volume) if self.contrast is None else self.contrast
         voxels = contrast_of(volume, name)
         mask = self._mask(volume, name, voxels)
         found = changed(volume, mask=mask)
         doubts = mask_warnings(found.mask, voxels, volume.affine)
         return changed(found, warnings=[*volume.info.get("warnings", ()), *doubts])
-
-    def _contrast_of(self, volume):
-        if self.contrast is not None:
-            return self.contrast
-        return T1W if T1W in volume.contrasts else next(iter(volume.contrasts))
 
     def _mask(self, volume, name, voxels):
         if self.masks is not None:
@@ -133,31 +127,17 @@ def deepbet_mask(voxels, volume):
     ValueError
         The network finds no brain.
     """
-    extraction = load_deepbet()
+    deepbet = import_extra(
+        "deepbet",
+        "Brain extraction needs deepbet, which cannot be imported ({error}): "
+        "pip install 'skad[prepare]', or give masks of your own.",
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # its weights are a TorchScript file
-            _, mask, _ = extraction(no_gpu=True).run(to_image(np.nan_to_num(voxels), volume))
+            _, mask, _ = deepbet.BrainExtraction(no_gpu=True).run(to_image(np.nan_to_num(voxels), volume))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"deepbet found no brain in subject {volume.subject!r} ({error}): give masks of your own."
         ) from error
     return np.asarray(mask.dataobj) > 0
-
-
-def load_deepbet():
-    """deepbet's class for brain extraction.
-
-    Raises
-    ------
-    ImportError
-        Names the extra that brings it.
-    """
-    try:
-        from deepbet import BrainExtraction
-    except ImportError as error:
-        raise ImportError(
-            f"Brain extraction needs deepbet, which cannot be imported ({error}): "
-            "pip install 'skad[prepare]', or give masks of your own."
-        ) from error
-    return BrainExtraction

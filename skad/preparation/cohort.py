@@ -1,19 +1,19 @@
 """A folder of scans as they come -> a BIDS folder of scans that agree, and maps back again."""
 
-import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skad.derivatives.bids import BIDS_VERSION
+from skad.derivatives.naming import entities_of
+from skad.derivatives.sidecar import GENERATED_BY
 from skad.io import Volume, save_image, to_image
 from skad.io.nifti import open_nifti
 from skad.io.writing import NiftiImage
@@ -23,9 +23,8 @@ from skad.preparation.brain import BrainExtract
 from skad.preparation.coregister import CoRegister
 from skad.preparation.mni import RegisterToMNI
 from skad.preparation.sources import Original
-from skad.utils.files import written_whole
+from skad.utils.files import sha256, write_json, written_whole
 from skad.utils.typing import PathLike
-from skad.version import __version__
 
 RECORD = "desc-preparation.json"  # of a subject; written last, so that it says that the subject is complete
 
@@ -158,11 +157,10 @@ def restore_map(path: PathLike, prepared: PathLike) -> dict[str, NiftiImage]:
     content = json.loads(record.read_text())
     image = open_nifti(path)
     voxels = np.asarray(image.load())
+    originals = {name: _original(each, record.parent) for name, each in content["Contrasts"].items()}
     return {
-        contrast: _original(each, record.parent).image(
-            _original(each, record.parent).receive(voxels, image.affine), entities[0]
-        )
-        for contrast, each in content["Contrasts"].items()
+        name: original.image(original.receive(voxels, image.affine), entities[0])
+        for name, original in originals.items()
     }
 
 
@@ -179,7 +177,7 @@ def _prepare_or_error(volume, out, steps, resume):
 
 
 def _prepare(volume, out, steps, resume):
-    entities = _entities(volume)
+    entities = entities_of(volume)
     record = _record_path(out, entities)
     asked = _asked(volume, steps)
     figure = record.parents[1] / "figures" / record.name.replace(".json", ".png")
@@ -192,17 +190,16 @@ def _prepare(volume, out, steps, resume):
     _write_images(prepared, images, record, entities)
     save_figure(plot_preparation(images, prepared.mask, prepared.affine), figure)
     warnings = list(prepared.info.get("warnings", ()))
-    _write_json(asked | _contents(prepared, record.parent) | {"Warnings": warnings}, record)
+    write_json(asked | _contents(prepared, record.parent) | {"Warnings": warnings}, record)
     return Prepared("_".join(entities), record, figure, warnings)
 
 
 def _asked(volume, steps):
     """What a record must agree with for its subject to be complete: version, steps, content of files."""
-    paths = {name: Path(path) for name, path in volume.info["paths"].items()}
     return {
-        "GeneratedBy": [{"Name": "skad", "Version": __version__}],
+        "GeneratedBy": GENERATED_BY,
         "Steps": {name: {k: str(v) for k, v in step.get_params().items()} for name, step in steps.steps},
-        "SHA256": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()},
+        "SHA256": {name: sha256(path) for name, path in volume.info["paths"].items()},
     }
 
 
@@ -241,14 +238,14 @@ def describe_preparation(out: PathLike, volumes: Sequence[Volume]) -> None:
     out = Path(out)
     description = {
         "Name": "Scans prepared by skad",
-        "BIDSVersion": "1.11.1",
+        "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "skad", "Version": __version__}],
+        "GeneratedBy": GENERATED_BY,
     }
-    _write_json(description, out / "dataset_description.json")
+    write_json(description, out / "dataset_description.json")
     known = [{k: v for k, v in volume.info.items() if isinstance(v, str)} for volume in volumes]
     columns = ["participant_id", *dict.fromkeys(k for row in known for k in row if k != "participant_id")]
-    rows = {_entities(volume)[0]: row for volume, row in zip(volumes, known, strict=True)}
+    rows = {entities_of(volume)[0]: row for volume, row in zip(volumes, known, strict=True)}
     lines = [
         columns,
         *([name, *(row.get(column, "n/a") for column in columns[1:])] for name, row in rows.items()),
@@ -257,19 +254,5 @@ def describe_preparation(out: PathLike, volumes: Sequence[Volume]) -> None:
         temporary.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
 
 
-def _entities(volume):
-    pairs = (("sub", volume.subject), ("ses", volume.info.get("session")))
-    return [f"{key}-{_alphanumeric(text.removeprefix(f'{key}-'))}" for key, text in pairs if text]
-
-
-def _alphanumeric(text):
-    return re.sub("[^0-9A-Za-z]", "", text)
-
-
 def _record_path(out, entities):
     return Path(out, *entities, "anat", "_".join([*entities, RECORD]))
-
-
-def _write_json(content: dict[str, Any], path):
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")

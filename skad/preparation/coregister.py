@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from skad.io import Volume
 from skad.io.sources import Missing
 from skad.preparation.itk import find_motion, load_simpleitk
-from skad.preparation.sources import Flattened, Original, part, to_originals
+from skad.preparation.sources import Flattened, Original, part_on, to_originals
 from skad.preparation.step import VolumeStep, contrast_of
 
 
@@ -91,8 +91,8 @@ class CoRegister(VolumeStep):
             sources,
             still.affine,
             subject=volume.subject,
-            labels=_on_grid(volume, "labels", still),
-            mask=_on_grid(volume, "mask", still),
+            labels=part_on(volume, "labels", still, np.eye(4)),
+            mask=part_on(volume, "mask", still, np.eye(4)),
             header=still.header,
             info=volume.info | {"originals": originals},
         )
@@ -109,11 +109,3 @@ class CoRegister(VolumeStep):
 
     def _restore(self, array, volume):
         return to_originals(array, volume)
-
-
-def _on_grid(volume, name, target):
-    source = part(volume, name)
-    if source is None:
-        return None
-    placed = Original(source, volume.affine, None, np.eye(4))
-    return placed.on(target, order=0)

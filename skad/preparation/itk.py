@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
+from skad.utils.optional import import_extra
+
 # NIfTI counts mm towards right, anterior, superior; ITK towards left, posterior, superior.
 TO_ITK = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -23,13 +25,9 @@ def load_simpleitk():
     ImportError
         Names the extra that brings it.
     """
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise ImportError(
-            "skad.preparation needs SimpleITK, which is not installed: pip install 'skad[prepare]'."
-        ) from error
-    return SimpleITK
+    return import_extra(
+        "SimpleITK", "skad.preparation needs SimpleITK, which is not installed: pip install 'skad[prepare]'."
+    )
 
 
 @contextlib.contextmanager

@@ -8,11 +8,9 @@ from sklearn.utils._param_validation import Interval
 
 from skad.io import Volume
 from skad.io.sources import Missing
-from skad.preparation.sources import Flattened, Original, part, to_originals
-from skad.preparation.step import VolumeStep, contrast_of
+from skad.preparation.sources import Flattened, Original, part_on, to_originals
+from skad.preparation.step import VolumeStep, contrast_of, t1w_or_first
 from skad.preparation.template import motion_from_template, template_grid
-
-T1W = "T1w"
 
 
 class RegisterToMNI(VolumeStep):
@@ -84,7 +82,8 @@ class RegisterToMNI(VolumeStep):
             raise ValueError(
                 f"Subject {volume.subject!r} has no brain mask: put BrainExtract before RegisterToMNI."
             )
-        motion = motion_from_template(self._compared(volume), volume.mask, volume.affine)
+        name = t1w_or_first(volume) if self.contrast is None else self.contrast
+        motion = motion_from_template(contrast_of(volume, name), volume.mask, volume.affine)
         grid = template_grid(self.voxel_size)
         originals = {
             name: replace(original, motion=original.motion @ motion)
@@ -98,14 +97,10 @@ class RegisterToMNI(VolumeStep):
             sources,
             grid.affine,
             subject=volume.subject,
-            labels=_moved(volume, "labels", motion, grid),
-            mask=_moved(volume, "mask", motion, grid),
+            labels=part_on(volume, "labels", grid, motion),
+            mask=part_on(volume, "mask", grid, motion),
             info=volume.info | {"originals": originals, "space": "MNI152NLin2009aSym"},
         )
-
-    def _compared(self, volume):
-        first = T1W if T1W in volume.contrasts else next(iter(volume.contrasts))
-        return contrast_of(volume, first if self.contrast is None else self.contrast)
 
     def _restore(self, array, volume):
         return to_originals(array, volume)
@@ -119,8 +114,3 @@ def _originals(volume):
         for name in volume.contrasts
         if not np.isnan(volume.contrasts[name]).all()
     }
-
-
-def _moved(volume, name, motion, grid):
-    source = part(volume, name)
-    return None if source is None else Original(source, volume.affine, None, motion).on(grid, order=0)

@@ -118,6 +118,21 @@ class Original:
         return np.divide(total, share, out=np.full(self.shape, np.nan, np.float32), where=share >= 0.5)
 
 
+def part_on(volume, name, grid, motion):
+    """The labels or the mask of a volume where they belong on a grid, or None.
+
+    Parameters
+    ----------
+    volume : Volume
+    name : {"labels", "mask"}
+    grid : object with shape and affine
+    motion : array of shape (4, 4)
+        Points of the grid to points of the volume, mm.
+    """
+    source = part(volume, name)
+    return None if source is None else Original(source, volume.affine, None, motion).on(grid, order=0)
+
+
 def to_originals(array, volume):
     """A map of a prepared volume on the grid of every contrast as it was scanned.
 

@@ -6,6 +6,8 @@ from sklearn.base import BaseEstimator
 from skad.io import Volume
 from skad.preparation.sources import part
 
+T1W = "T1w"
+
 
 class VolumeStep(BaseEstimator):
     """A step that takes volumes and gives volumes; it learns nothing, so that a new patient needs no `fit`.
@@ -91,6 +93,11 @@ class VolumeStep(BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return True
+
+
+def t1w_or_first(volume):
+    """The name of the contrast that templates and networks were made for, or else of the volume's first."""
+    return T1W if T1W in volume.contrasts else next(iter(volume.contrasts))
 
 
 def contrast_of(volume, name):

@@ -14,7 +14,7 @@ from skad.augmentation import Augmentation, Geometry
 from skad.base import ImageEstimatorMixin
 from skad.nn.residual_unet import ResidualUNet
 from skad.nn.segmentation_loss import focal_loss, soft_dice_loss
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.out_of_core import map_chunks
 from skad.utils.typing import Array, FloatArray, IntArray
 from skad.utils.validation import foreground_of
@@ -48,6 +48,7 @@ def segmentation_loss(network, images, foreground, labels, *, classes, gamma):
     return {"loss": dice + focal, "dice_loss": dice, "focal_loss": focal}
 
 
+@describe_training
 class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Classifier of pixels: which anatomical structure each of them shows.
 
@@ -75,19 +76,12 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
     lr : float, default=1e-5
         Learning rate of AdamW (K). For a training of minutes on a CPU take 1e-3 with ``width=16, depth=3,
         batch_size=8`` and some 20 epochs.
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

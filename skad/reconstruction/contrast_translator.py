@@ -11,7 +11,7 @@ from skad.augmentation import Augmentation
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean, foreground_median
 from skad.nn.translation import NORMALIZATIONS, TranslationNetwork
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
 
@@ -33,6 +33,7 @@ def translation_loss(network, images, foreground):
     return {"loss": foreground_mean((translated - images).square(), foreground)}
 
 
+@describe_training
 class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     """Normal reference of each contrast, translated from the other contrasts by one network.
 
@@ -57,19 +58,12 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         Slices per step; each gives one translation per contrast. (We)
     lr : float, default=1e-3
         Learning rate of Adam. (We, as Johnson et al.)
-    device : str, default="auto"
-        "auto", "cpu", "cuda", "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        bf16 autocast on a GPU, fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

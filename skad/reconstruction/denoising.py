@@ -13,7 +13,7 @@ from skad.augmentation import Augmentation, Geometry
 from skad.base import ReconstructorMixin
 from skad.nn.background import foreground_mean
 from skad.nn.unet import UNet
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 
 
@@ -41,6 +41,7 @@ def coarse_noise(images, cells):
     return F.grid_sample(grid, places, padding_mode="border", align_corners=False)
 
 
+@describe_training
 class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
     """Normal reference: what a U-Net leaves of an image after learning to remove coarse noise.
 
@@ -68,19 +69,12 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         Slices per step.
     lr : float, default=1e-3
         Learning rate of Adam.
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

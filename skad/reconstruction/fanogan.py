@@ -7,9 +7,10 @@ from skad.nn.fanogan import FAnoGAN, izi_f_losses
 from skad.nn.latent_search import frozen
 from skad.nn.wasserstein import critic_losses, generator_loss
 from skad.reconstruction.autoencoder import COUNT, WEIGHT, AutoencoderReconstructor, two_at_least
-from skad.training import TRAINING_CONSTRAINTS, Training
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training
 
 
+@describe_training
 class FAnoGANReconstructor(AutoencoderReconstructor):
     """Normal reference: the image that a generator of normal slices makes of an image's encoded latents.
 
@@ -42,20 +43,14 @@ class FAnoGANReconstructor(AutoencoderReconstructor):
         Learning rate of generator and critic: Adam with betas 0 and 0.9.
     encoder_lr : float, default=5e-5
         Learning rate of the encoder: RMSprop.
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
     callbacks : list of skorch callbacks or None, default=None
         Learning-rate schedules, early stopping and the like; copied for each of the two trainings. In the
         game a schedule moves the critic's rate only.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {warm_start}
 
     Attributes
     ----------

@@ -10,11 +10,19 @@ from skad.nn.gmvae import GMVAE, gmvae_losses, minus_elbo
 from skad.nn.latent_search import frozen
 from skad.nn.restoration import restore
 from skad.reconstruction.autoencoder import COUNT, RATE, WEIGHT, AutoencoderReconstructor, two_at_least
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, resolve_device, seeded
+from skad.training import (
+    TRAINING_CONSTRAINTS,
+    Training,
+    describe_training,
+    map_slices,
+    resolve_device,
+    seeded,
+)
 from skad.utils.out_of_core import map_chunks
 from skad.utils.typing import Array, FloatArray, RandomState
 
 
+@describe_training
 class GMVAEReconstructor(AutoencoderReconstructor):
     """Normal reference by maximum-a-posteriori restoration under a Gaussian mixture VAE.
 
@@ -57,20 +65,14 @@ class GMVAEReconstructor(AutoencoderReconstructor):
         Slices per step.
     lr : float, default=5e-5
         Learning rate of Adam.
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
+    {device}
     precision : {"auto", "fp32", "bf16"}, default="auto"
         "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU. The restoration is in
         fp32 always.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

@@ -21,11 +21,12 @@ from skad.reconstruction.autoencoder import (
     two_at_least,
 )
 from skad.reconstruction.collapse import same_divergence
-from skad.training import TRAINING_CONSTRAINTS, Training
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training
 
 _FEW = 0.05  # share of reconstructions inside the margin below which there is no game
 
 
+@describe_training
 class IntroVAEReconstructor(AutoencoderReconstructor):
     """Normal reference from a variational autoencoder whose decoder learns to please its encoder.
 
@@ -69,15 +70,10 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
         Learning rate of the encoder's Adam (K).
     decoder_lr : float, default=5e-3
         Learning rate of the decoder's Adam (K).
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
     callbacks : list of skorch callbacks or None, default=None
         Learning-rate schedules, early stopping and the like; copied for each fit. A schedule moves the
         encoder's rate only.

@@ -14,9 +14,10 @@ from skad.reconstruction.autoencoder import (
     one_optimizer,
     plain_loss,
 )
-from skad.training import TRAINING_CONSTRAINTS, Training
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training
 
 
+@describe_training
 class VAEReconstructor(AutoencoderReconstructor):
     """Normal reference: what a variational autoencoder that has seen normal slices makes of an image.
 
@@ -48,19 +49,12 @@ class VAEReconstructor(AutoencoderReconstructor):
         Learning rate of Adam for the encoder (K).
     decoder_lr : float, default=5e-3
         Learning rate of Adam for the decoder (K).
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

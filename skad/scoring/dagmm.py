@@ -22,6 +22,7 @@ from skad.nn.dagmm import DAGMMNetwork
 from skad.training import (
     TRAINING_CONSTRAINTS,
     Training,
+    describe_training,
     map_slices,
     merged,
     own_share,
@@ -67,6 +68,7 @@ def add_to_variances(covariances, value):
     return covariances + value * torch.eye(covariances.shape[-1]).to(covariances)
 
 
+@describe_training
 class DAGMMScorer(PixelScorerMixin, BaseEstimator):
     """Negative energy of every pixel's latent features and reconstruction errors under a Gaussian mixture.
 
@@ -102,19 +104,12 @@ class DAGMMScorer(PixelScorerMixin, BaseEstimator):
         (We)
     lr : float, default=1e-3
         (We; Zong et al. take 1e-4 and train for 10,000 steps and more)
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

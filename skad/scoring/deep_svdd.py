@@ -13,7 +13,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skad.augmentation import Augmentation
 from skad.base import PixelScorerMixin
 from skad.nn.deep_svdd import HypersphereNetwork, one_class_loss, push_from_zero, soft_boundary_loss
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module, visit_slices
+from skad.training import (
+    TRAINING_CONSTRAINTS,
+    Training,
+    describe_training,
+    map_slices,
+    seeded,
+    start_module,
+    visit_slices,
+)
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of
 
@@ -42,6 +50,7 @@ def soft_boundary_radius(squared_distances, nu):
     return float(np.quantile(squared_distances, 1 - nu, method="inverted_cdf"))
 
 
+@describe_training
 class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
     """Score of a pixel: minus the squared distance of its features from the center of the normal ones.
 
@@ -77,17 +86,11 @@ class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
     lr : float, default=1e-3
         Learning rate of Adam. (We: with 1e-4, that of Ruff et al., the loss of some hundred steps is still
         falling.)
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
     warm_start : bool, default=False
         Continue from the network, center and radius of the last fit.
 

@@ -25,6 +25,7 @@ from skad.nn.joint_density import JointDensityNetwork
 from skad.training import (
     TRAINING_CONSTRAINTS,
     Training,
+    describe_training,
     map_slices,
     merged,
     own_share,
@@ -77,6 +78,7 @@ def joint_loss(network, images, foreground, *, energy_weight, covariance, penalt
     return {"loss": loss, "reconstruction": error, "energy": mean_energy}
 
 
+@describe_training
 class JointDRGMM(PixelScorerMixin, BaseEstimator):
     """Negative energy of every pixel under a Gaussian mixture of residuals and learned features.
 
@@ -125,19 +127,12 @@ class JointDRGMM(PixelScorerMixin, BaseEstimator):
         Slices per step. (We)
     lr : float, default=1e-3
         Learning rate of Adam. (We)
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from skad.base import PixelScorerMixin
 from skad.nn.background import standardize_foreground
 from skad.nn.patch_embedding import PatchEmbedding, embedding_differences, fill_between, patch_margins
 from skad.nn.triplets import draw_triplets
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 from skad.utils.validation import with_missing_from_reference
 
@@ -46,6 +46,7 @@ def triplet_loss(network, images, foreground, *, margin, draw):
     return {"loss": loss, "n_triplets": loss.new_tensor(len(triplets[0]))}
 
 
+@describe_training
 class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
     """Score of a pixel: minus the distance between embeddings of its patch in the image and in the reference.
 
@@ -88,19 +89,12 @@ class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
         Slices. (We)
     lr : float, default=1e-4
         Learning rate of Adam. (We)
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

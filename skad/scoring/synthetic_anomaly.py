@@ -18,7 +18,7 @@ from skad.nn.atlas_maps import share_explained_by_place
 from skad.nn.background import fill_background, foreground_mean, split_background
 from skad.nn.lesion_network import INPUTS, LesionNetwork
 from skad.synthetic import Lesions, plant_families
-from skad.training import TRAINING_CONSTRAINTS, Training, map_slices, seeded, start_module
+from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.names import check_name
 from skad.utils.typing import Array
 
@@ -83,6 +83,7 @@ def dice_loss(logits, mask, foreground):
     return 1 - (2 * overlap + 1) / (predicted.sum() + mask.sum() + 1)
 
 
+@describe_training
 class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     """Score of a pixel: minus the logit of a U-Net that learnt to segment lesions planted into normal slices.
 
@@ -125,19 +126,12 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         Learning rate of Adam.
     schedule : {"constant", "cosine"}, default="constant"
         Learning rate over the epochs; "cosine" lets it fall to zero.
-    device : str, default="auto"
-        Where the network runs: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:N".
-    precision : {"auto", "fp32", "bf16"}, default="auto"
-        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
-    random_state : int, RandomState or None, default=None
-        Seeds the weights, the order of the slices and everything that is drawn; an int makes the result
-        reproducible on the same machine.
-    verbose : int or bool, default=False
-        Show a progress bar with the loss.
-    callbacks : list of skorch callbacks or None, default=None
-        Learning-rate schedules, early stopping and the like; copied for each fit.
-    warm_start : bool, default=False
-        Continue from the network of the last fit.
+    {device}
+    {precision}
+    {random_state}
+    {verbose}
+    {callbacks}
+    {warm_start}
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skad.training.checkpoint import CheckpointMismatchError, DamagedCheckpointError, checkpoint_in
+    from skad.training.descriptions import describe_training
     from skad.training.device import autocast, resolve_device, resolve_precision
     from skad.training.inference import map_slices, visit_slices
     from skad.training.loop import DivergenceError
@@ -26,6 +27,7 @@ __all__ = [
     "Training",
     "autocast",
     "checkpoint_in",
+    "describe_training",
     "is_main_process",
     "map_slices",
     "merged",

@@ -16,7 +16,8 @@ import numpy as np
 from skad.benchmark import read_study
 from skad.benchmark.folds import split_volumes
 from skad.benchmark.loaders import load_volumes
-from skad.detector import allows_missing_contrast, missing_in
+from skad.composition import allows_missing_contrast
+from skad.detector import missing_in
 from skad.metrics import ScoreHistogram
 from skad.preprocessing import VolumePreprocessor
 

@@ -8,14 +8,12 @@ from typing import Self
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skad.calibration import ConformalCalibrator
 from skad.calibration.profile import TrainingProfile, UnlikeTrainingWarning, summarize_scan
 from skad.calibration.training_scans import TrainingScans, image_digests
+from skad.composition import allows_missing_contrast, fit_to_slices, reconstructor_in
 from skad.derivatives import Derivative, LesionRule, Visitor
 from skad.derivatives.cohort import common_folder, score_into
 from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, model_of
@@ -104,7 +102,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         volumes = self._fit_preprocessor(volumes)
         X = self._normal_slices(volumes, out)
         self.preprocessor_.set_params(n_jobs=None)  # from here on it gets one volume at a time
-        self.pipeline_ = _fitted(clone(self.pipeline), X)
+        self.pipeline_ = fit_to_slices(clone(self.pipeline), X)
         self.n_slices_ = len(X)
         return self
 
@@ -388,55 +386,6 @@ class VolumeAnomalyDetector(BaseEstimator):
                 f"Every slice of the {len(volumes)} volumes has a labelled pixel: add normal volumes."
             )
         return X
-
-
-def reconstructor_in(estimator):
-    """The part of a pipeline that makes pairs of images and normal references.
-
-    Raises
-    ------
-    ValueError
-        It has none.
-    """
-    if isinstance(estimator, FrozenEstimator):
-        return reconstructor_in(estimator.estimator)
-    if hasattr(estimator, "reconstruct"):
-        return estimator
-    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
-        if hasattr(estimator[-1], "reconstruct"):
-            return estimator
-        return _with_reference(estimator[:-1])
-    raise ValueError(
-        f"{type(estimator).__name__} makes no normal reference: put a reconstructor before it, such as "
-        "ContrastTranslator."
-    )
-
-
-def _with_reference(pipeline):
-    reconstructor_in(pipeline[-1])
-    return pipeline
-
-
-def _fitted(pipeline, X):
-    """Fit; what scikit-learn says of arrays with more than two axes gets its remedy."""
-    try:
-        return pipeline.fit(X, None)  # FrozenEstimator insists on a y
-    except ValueError as error:
-        if "Found array with dim" not in str(error):
-            raise
-        raise ValueError(
-            "A detector of scikit-learn or PyOD takes a table of pixels, got slices: wrap it in "
-            "skad.scoring.SklearnScorer or PyODScorer."
-        ) from error
-
-
-def allows_missing_contrast(estimator):
-    """Whether an estimator, or every step of a pipeline, can score without one of the contrasts (its tag)."""
-    if isinstance(estimator, FrozenEstimator):
-        return allows_missing_contrast(estimator.estimator)
-    if isinstance(estimator, Pipeline):
-        return all(allows_missing_contrast(step) for _, step in estimator.steps)
-    return getattr(get_tags(estimator).input_tags, "missing_contrast", False)
 
 
 def missing_in(stack):

@@ -11,8 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skad.base import ImageEstimatorMixin
+from skad.composition import allows_missing_contrast
 from skad.datasets import load_bids, make_phantom
-from skad.detector import VolumeAnomalyDetector, allows_missing_contrast
+from skad.detector import VolumeAnomalyDetector
 from skad.io import Volume
 from skad.persistence import load, save
 from skad.preprocessing import VolumePreprocessor

@@ -9,7 +9,8 @@ from skad.benchmark.fidelity import anatomy_of
 from skad.benchmark.folds import split_volumes
 from skad.benchmark.loaders import load_volumes
 from skad.benchmark.protocol import central_slices, views_of
-from skad.detector import allows_missing_contrast, missing_in
+from skad.composition import allows_missing_contrast
+from skad.detector import missing_in
 from skad.preprocessing import VolumePreprocessor
 from skad.preprocessing.growing import RowFile
 from skad.utils.files import written_whole

@@ -8,8 +8,8 @@ from skad.cli.json_output import record, record_under
 from skad.cli.output import REPORT, complain, tell
 from skad.cli.report import make_report
 from skad.cli.scans import beside, copy_whole, is_file, place_for, scans_of
+from skad.composition import reconstructor_in
 from skad.derivatives.naming import DRIFT, LESIONS, SCORES, lesions_path
-from skad.detector import reconstructor_in
 from skad.report import Gallery
 from skad.report.gallery import VIEWERS
 from skad.utils.tables import read_table

@@ -101,15 +101,21 @@ class Gallery(Visitor):
 
     def visit(self, record: Record, volume: Volume, anomaly: FloatArray) -> Page:
         """Make the page and, if wanted, the references and the picture of a map that was made now."""
-        if self.detector is not None:
-            write_references(self.detector.reference_of(volume), volume, record.path)
-        page = self.page(record, volume, anomaly)
+        references = {} if self.detector is None else self.detector.reference_of(volume)
+        write_references(references, volume, record.path)
+        page = self.page(record, volume, anomaly, references)
         if self.figures:
             names = [name for name in record.sidecar.contrasts if name in _shown(volume, record)]
             save_figure(plot_volume(volume, anomaly, contrasts=names), figure_path(record.path))
         return page
 
-    def page(self, record: Record, volume: Volume | None, anomaly: FloatArray) -> Page:
+    def page(
+        self,
+        record: Record,
+        volume: Volume | None,
+        anomaly: FloatArray,
+        references: dict[str, FloatArray] | None = None,
+    ) -> Page:
         """Make the page of a map.
 
         Parameters
@@ -118,6 +124,8 @@ class Gallery(Visitor):
         volume : Volume or None
             None shows the map alone.
         anomaly : array of shape ``record.shape``
+        references : dict of str to array, default=None
+            Normal references by contrast; None reads those beside the map.
         """
         labels, unreadable = _labels(volume)
         rule = record.sidecar.rule
@@ -125,7 +133,8 @@ class Gallery(Visitor):
         viewer = None
         if self.viewers and record.peak > self._floor:
             images = {} if volume is None else {n: volume.contrasts[n] for n in _shown(volume, record)}
-            images |= {f"normal reference of {n}": image for n, image in record.references.items()}
+            references = record.references if references is None else references
+            images |= {f"normal reference of {n}": image for n, image in references.items()}
             affine = record.affine if volume is None else volume.affine
             start = record.sidecar.summary["percentile_99"] if threshold is None else threshold
             viewer = viewer_data(images, anomaly, affine, threshold=start, labels=labels)

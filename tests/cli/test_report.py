@@ -183,3 +183,8 @@ def test_saved_references_are_contrasts_of_the_viewer(run, cohort, detector, tmp
     assert run("report", tmp_path, "--scans", cohort, "--out", tmp_path / "again.html")[0] == 0
     assert "normal reference of T1w" in (tmp_path / "again.html").read_text()
     assert run("score", detector, cohort, "--out", tmp_path, "--no-figures", "--resume")[0] == 0
+
+
+def test_references_are_shown_from_memory_not_from_their_files(run, cohort, detector, tmp_path, reads):
+    assert run("score", detector, cohort, "--out", tmp_path, "--no-figures", "--save-reference")[0] == 0
+    assert not [name for name in reads if "desc-reference" in name]

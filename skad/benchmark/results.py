@@ -10,7 +10,6 @@ TABLES = ("scans", "pooled", "lesion_sizes", "lesion_volumes", "froc", "curves",
 OPTIONAL = ("classwise", "roc", "planted", "fidelity", "tuning")
 """Tables of the studies that ask for them."""
 COSTS = "costs"
-RUN = ("cohort", "method", "seed")
 
 
 def fold_rows(fold, found):

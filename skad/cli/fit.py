@@ -48,14 +48,50 @@ def fit(
     ValueError
         One sentence that names the file or option.
     """
-    out = Path(out)
-    checkpoints = out.with_name(out.name + ".checkpoints")
+    if is_complete(out, resume=resume, overwrite=overwrite):
+        return 0
+    volumes, n_failed = load_for_training("fit", folder, contrasts=contrasts, where=where)
+    train(
+        volumes,
+        out=out,
+        method=method,
+        settings=settings,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+        jobs=jobs,
+        on_disk=on_disk,
+        resume=resume,
+    )
+    return int(n_failed > 0)
+
+
+def is_complete(out, *, resume, overwrite):
+    """Whether the detector was saved by a run that is resumed; what such a run left is removed.
+
+    Raises
+    ------
+    ValueError
+        A file or an unfinished training is there that this run may not replace.
+    """
+    out, checkpoints = Path(out), checkpoints_of(out)
     if resume and is_saved(out, checkpoints):
         tidy(checkpoints)
         tell(f"{out} was complete already.")
-        return 0
+        return True
     _check_free(out, checkpoints, resume, overwrite)
-    volumes, n_failed = load_for_training("fit", folder, contrasts=contrasts, where=where)
+    return False
+
+
+def checkpoints_of(out):
+    """The folder in which a training towards a file keeps its state."""
+    out = Path(out)
+    return out.with_name(out.name + ".checkpoints")
+
+
+def train(volumes, *, out, method, settings, epochs, seed, device, jobs, on_disk=False, resume=False):
+    """Train a detector on volumes and save it; parameters as in ``skad fit --help``."""
+    out, checkpoints = Path(out), checkpoints_of(out)
     detector = build_detector(
         method,
         volumes[0].contrasts,
@@ -88,7 +124,6 @@ def fit(
             tidy(checkpoints)
     record(detector=out, method=method, contrasts=run["contrasts"], n_slices=detector.n_slices_)
     tell(f"{out} learnt from {detector.n_slices_} slices without a lesion.")
-    return int(n_failed > 0)
 
 
 def _check_free(out, checkpoints, resume, overwrite):

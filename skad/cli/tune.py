@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid
 from skad.cli.arguments import TUNE_TABLE
 from skad.cli.cluster import connected
 from skad.cli.cohort import load_for_training
-from skad.cli.fit import fit
+from skad.cli.fit import is_complete, train
 from skad.cli.grid import as_settings, read_grid
 from skad.cli.methods import GRIDS, build_detector
 from skad.cli.output import complain, tell, write_table
@@ -88,18 +88,10 @@ def tune(
         write_table(rows, table)
         best = as_settings({name: rows[0][name] for name in grid})
         tell(f"{table}: planted lesions are found best with {' '.join(best)}.")
-        fit(
-            folder,
-            method=method,
-            out=out,
-            contrasts=contrasts,
-            where=where,
-            settings=[*settings, *best],
-            jobs=n_jobs,
-            resume=resume or not overwrite,
-            overwrite=overwrite or resume,  # what there is was saved by this run, or it was to be replaced
-            **shared,
-        )
+        resumed, replaces = resume or not overwrite, overwrite or resume  # what is there is of this run
+        if not is_complete(out, resume=resumed, overwrite=replaces):
+            settings = [*settings, *best]
+            train(volumes, out=out, method=method, settings=settings, jobs=n_jobs, resume=resumed, **shared)
         mark_saved(out, work)
         tidy(work)
     return int(n_failed > 0 or any(math.isnan(row["mean_test_score"]) for row in rows))

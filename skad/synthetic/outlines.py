@@ -13,8 +13,6 @@ from sklearn.utils._param_validation import Interval
 
 from skad.synthetic.shapes import smooth_noise, uniform
 
-_POSITIVE = [Interval(Real, 0, None, closed="neither")]
-
 
 class Ellipse(BaseEstimator):
     """The whole ellipse, with its warped and soft edge.

@@ -5,14 +5,13 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skad.io import Volume
-from skad.io.sources import Missing
 from skad.preparation.itk import find_motion, load_simpleitk
-from skad.preparation.sources import Flattened, Original, part_on, to_originals
-from skad.preparation.step import VolumeStep, contrast_of
+from skad.preparation.registration import Registration, onto_grid, present
+from skad.preparation.sources import Original
+from skad.preparation.step import contrast_of
 
 
-class CoRegister(VolumeStep):
+class CoRegister(Registration):
     """Move all contrasts of a patient onto one of them, on the grid that this one was scanned on.
 
     The first of the steps. Contrasts are compared by mutual information, so they need not look alike. Each
@@ -52,50 +51,13 @@ class CoRegister(VolumeStep):
         self.to = to
         self.motion = motion
 
-    def inverse_transform(self, maps, volumes):
-        """Maps of the common grid on the grid of every original contrast.
-
-        Parameters
-        ----------
-        maps : list of array or nibabel image
-            One per volume, of its shape. Floats are interpolated linearly (NaN is background), integers and
-            bool by nearest neighbor.
-        volumes : list of Volume
-            What `transform` returned, or what later steps made of it.
-
-        Returns
-        -------
-        list of dict of str to nibabel.Nifti1Image
-            By contrast, without the missing ones: shape, affine and codes of its file, float32.
-        """
-        return super().inverse_transform(maps, volumes)
-
     def _prepare(self, volume):
         load_simpleitk()
         contrast_of(volume, self.to)
-        if any(isinstance(source, Flattened) for source in volume.contrasts.sources.values()):
-            raise ValueError(
-                f"CoRegister should come before BiasCorrect, but subject {volume.subject!r} is flat."
-            )
+        self._check_not_flat(volume)
         still = Original.of(volume, self.to)
-        originals = {
-            name: self._moved(volume, name, still)
-            for name in volume.contrasts
-            if not np.isnan(volume.contrasts[name]).all()
-        }
-        sources = {
-            name: originals[name].on(still) if name in originals else Missing(still.shape, name)
-            for name in volume.contrasts
-        }
-        return Volume(
-            sources,
-            still.affine,
-            subject=volume.subject,
-            labels=part_on(volume, "labels", still, np.eye(4)),
-            mask=part_on(volume, "mask", still, np.eye(4)),
-            header=still.header,
-            info=volume.info | {"originals": originals},
-        )
+        originals = {name: self._moved(volume, name, still) for name in present(volume)}
+        return onto_grid(volume, still, originals, np.eye(4), header=still.header)
 
     def _moved(self, volume, name, still):
         original = Original.of(volume, name)
@@ -106,6 +68,3 @@ class CoRegister(VolumeStep):
             return replace(original, motion=find_motion(fixed, moving, motion=self.motion))
         except ValueError as error:
             raise ValueError(f"Subject {volume.subject!r}, {name} onto {self.to}: {error}") from error
-
-    def _restore(self, array, volume):
-        return to_originals(array, volume)

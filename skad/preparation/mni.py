@@ -3,17 +3,15 @@
 from dataclasses import replace
 from numbers import Real
 
-import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skad.io import Volume
-from skad.io.sources import Missing
-from skad.preparation.sources import Flattened, Original, part_on, to_originals
-from skad.preparation.step import VolumeStep, contrast_of, t1w_or_first
+from skad.preparation.registration import Registration, onto_grid, present
+from skad.preparation.sources import Original
+from skad.preparation.step import contrast_of, t1w_or_first
 from skad.preparation.template import motion_from_template, template_grid
 
 
-class RegisterToMNI(VolumeStep):
+class RegisterToMNI(Registration):
     """Move each patient into the space of the MNI152 2009a template, with 12 degrees of freedom.
 
     After `BrainExtract`, whose mask tells what is compared with the template, and before `BiasCorrect`. Each
@@ -55,29 +53,8 @@ class RegisterToMNI(VolumeStep):
         self.contrast = contrast
         self.voxel_size = voxel_size
 
-    def inverse_transform(self, maps, volumes):
-        """Maps of the template's grid on the grid of every original contrast.
-
-        Parameters
-        ----------
-        maps : list of array or nibabel image
-            One per volume, of its shape. Floats are interpolated linearly (NaN is background), integers and
-            bool by nearest neighbor.
-        volumes : list of Volume
-            What `transform` returned, or what later steps made of it.
-
-        Returns
-        -------
-        list of dict of str to nibabel.Nifti1Image
-            By contrast, without the missing ones: shape, affine and codes of its file, float32.
-        """
-        return super().inverse_transform(maps, volumes)
-
     def _prepare(self, volume):
-        if any(isinstance(source, Flattened) for source in volume.contrasts.sources.values()):
-            raise ValueError(
-                f"RegisterToMNI should come before BiasCorrect, but subject {volume.subject!r} is flat."
-            )
+        self._check_not_flat(volume)
         if not volume.has_mask:
             raise ValueError(
                 f"Subject {volume.subject!r} has no brain mask: put BrainExtract before RegisterToMNI."
@@ -89,28 +66,10 @@ class RegisterToMNI(VolumeStep):
             name: replace(original, motion=original.motion @ motion)
             for name, original in _originals(volume).items()
         }
-        sources = {
-            name: originals[name].on(grid) if name in originals else Missing(grid.shape, name)
-            for name in volume.contrasts
-        }
-        return Volume(
-            sources,
-            grid.affine,
-            subject=volume.subject,
-            labels=part_on(volume, "labels", grid, motion),
-            mask=part_on(volume, "mask", grid, motion),
-            info=volume.info | {"originals": originals, "space": "MNI152NLin2009aSym"},
-        )
-
-    def _restore(self, array, volume):
-        return to_originals(array, volume)
+        return onto_grid(volume, grid, originals, motion, space="MNI152NLin2009aSym")
 
 
 def _originals(volume):
     if "originals" in volume.info:
         return volume.info["originals"]
-    return {
-        name: Original.of(volume, name)
-        for name in volume.contrasts
-        if not np.isnan(volume.contrasts[name]).all()
-    }
+    return {name: Original.of(volume, name) for name in present(volume)}

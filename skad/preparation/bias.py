@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skad.preparation.itk import TO_ITK, itk_errors, load_simpleitk, to_itk
+from skad.preparation.itk import TO_ITK, itk_errors, load_simpleitk, one_thread, to_itk
 from skad.preparation.sources import Flattened
 from skad.preparation.step import VolumeStep, changed
 
@@ -48,6 +48,7 @@ class BiasCorrect(VolumeStep):
         return Flattened(source, log_field, np.linalg.solve(affine, volume.affine))
 
 
+@one_thread()
 def log_bias_field(voxels, affine, mask=None):
     """Logarithm of the bias field of an image, with N4 on a coarse grid.
 

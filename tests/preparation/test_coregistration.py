@@ -11,6 +11,8 @@ from scipy.special import expit
 
 from skad.io import Volume, read_volume
 from skad.preparation import BiasCorrect, BrainExtract, CoRegister
+from skad.preparation.bias import log_bias_field
+from skad.preparation.itk import find_motion, load_simpleitk
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lies on another grid:skad.io.GeometryWarning")
 needs_simpleitk = pytest.mark.skipif(
@@ -248,3 +250,18 @@ def test_a_map_of_another_shape_or_of_a_volume_that_never_moved_is_refused():
         CoRegister("T1w").inverse_transform([np.zeros(SHAPE)], [volume])
     with pytest.raises(ValueError, match="one map for each of the 1 volumes, got 0"):
         CoRegister("T1w").inverse_transform([], [volume])
+
+
+@needs_simpleitk
+def test_equal_images_give_the_same_motion_and_field_to_the_last_bit():
+    fixed, moving = images(MOTION)
+    assert len({find_motion(fixed, moving, motion="rigid").tobytes() for _ in range(3)}) == 1
+    assert len({log_bias_field(fixed[0] + 1, GRID)[0].tobytes() for _ in range(3)}) == 1
+
+
+@needs_simpleitk
+def test_simpleitk_has_its_threads_back_afterwards():
+    process = load_simpleitk().ProcessObject
+    before = process.GetGlobalDefaultNumberOfThreads()
+    find_motion(*images(MOTION), motion="rigid")
+    assert process.GetGlobalDefaultNumberOfThreads() == before

@@ -11,8 +11,12 @@ from skad.derivatives.naming import ENDING, SCORES, map_path
 from skad.derivatives.record import Record, read_record
 from skad.derivatives.sidecar import SidecarError
 from skad.io import Volume
+from skad.preprocessing.reorient import Reorientation
+from skad.utils.notebook import card, picture
 from skad.utils.tables import read_table
 from skad.utils.typing import PathLike
+
+_SHOWN = 5  # maps in a notebook
 
 
 class Derivative(Sequence[Record]):
@@ -116,6 +120,28 @@ class Derivative(Sequence[Record]):
     def __repr__(self) -> str:
         return f"Derivative({str(self.folder)!r}, {len(self)} map{'s' * (len(self) != 1)})"
 
+    def _repr_html_(self) -> str:
+        """The highest peaks, and the axial slice of the highest of all, read now."""
+        facts = {"folder": self.folder, "maps": len(self), "contrasts": ", ".join(self.contrasts)}
+        facts |= {
+            "detector": ", ".join(self.models.values()),
+            "without a map": ", ".join(self.errors) or "none",
+        }
+        highest = sorted(self._records, key=lambda record: -record.peak)[:_SHOWN]
+        rows = [
+            {
+                "highest peaks": record.name,
+                "peak": f"{record.peak:.4g}",
+                "warnings": " ".join(record.warnings),
+            }
+            for record in highest
+        ]
+        try:
+            pictures = [_peak_slice(record) for record in highest[:1]]
+        except (ValueError, OSError) as error:
+            return card("Derivative", facts | {"not readable": error}, rows=rows)
+        return card("Derivative", facts, rows=rows, pictures=pictures)
+
     @property
     def warnings(self) -> list[str]:
         """What is doubtful about the maps together, a sentence each; `Record.warnings` has each map's own."""
@@ -177,6 +203,15 @@ class Derivative(Sequence[Record]):
     def only(self, volumes: Iterable[Volume]) -> Self:
         """The part of the folder that is of some volumes, as a Derivative."""
         return type(self).of(self.folder, [record for record, _ in self.pairs(volumes)], self.errors)
+
+
+def _peak_slice(record):
+    """The axial slice through the peak of a map, as a picture."""
+    axial = Reorientation.to_axial(record.affine)
+    slices = axial.forward(record.anomaly)
+    _, height, width = axial.along_slices(np.linalg.norm(record.affine[:3, :3], axis=0))
+    peak = np.unravel_index(np.nanargmax(slices), slices.shape)[0]
+    return picture(f"{record.name}, slice of the peak", slices[peak], aspect=height / width, width=260)
 
 
 def _read(folder):

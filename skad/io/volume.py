@@ -8,7 +8,9 @@ from numpy.typing import ArrayLike
 
 from skad.io.errors import VolumeReadError
 from skad.io.labels import whole_numbers
+from skad.io.orientation import axes_towards
 from skad.io.sources import Cached, InMemory
+from skad.utils.notebook import card, picture
 from skad.utils.typing import BoolArray, IntArray
 
 
@@ -147,12 +149,35 @@ class Volume:
         )
 
     def __repr__(self):
-        grid = "x".join(str(n) for n in self.shape)
-        spacing = "x".join(f"{length:.3g}" for length in self.voxel_size)
         extras = ", labels" * self.has_labels + ", mask" * self.has_mask
-        return (
-            f"Volume({self.subject!r}, {' + '.join(self.contrasts)}, {grid} voxels of {spacing} mm{extras})"
-        )
+        return f"Volume({self.subject!r}, {' + '.join(self.contrasts)}, {self._grid()}{extras})"
+
+    def _grid(self):
+        voxels = "x".join(str(n) for n in self.shape)
+        return f"{voxels} voxels of {'x'.join(f'{length:.3g}' for length in self.voxel_size)} mm"
+
+    def _repr_html_(self):
+        """The middle axial slice of every contrast, read now, and what is known without reading."""
+        facts = {"grid": self._grid(), "labels": _yes_no(self.has_labels), "mask": _yes_no(self.has_mask)}
+        try:
+            pictures = self._pictures()
+        except (ValueError, OSError) as error:
+            return card(f"Volume {self.subject}", facts | {"not readable": error})
+        return card(f"Volume {self.subject}", facts, pictures=pictures)
+
+    def _pictures(self):
+        order, flipped = axes_towards(self.affine, "SPL")
+        across, down = (self.voxel_size[axis] for axis in order[:0:-1])
+        middle = self.shape[order[0]] // 2
+        pictures = []
+        for name, image in self.contrasts.items():
+            slices = np.flip(np.transpose(image, order), np.flatnonzero(flipped))
+            pictures.append(picture(name, slices[middle], aspect=down / across))
+        return pictures
+
+
+def _yes_no(known):
+    return "yes" if known else "no"
 
 
 class Contrasts(Mapping):

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from skad.utils.notebook import card, picture
 from skad.utils.typing import FloatArray
+
+_SHOWN = 4  # slices in a notebook
 
 
 @dataclass(eq=False)
@@ -55,6 +58,21 @@ class SliceStack:
             f"SliceStack({len(self)} slices of {len(self.volumes)} volumes, {' + '.join(self.contrasts)}, "
             f"{self.X.shape[2]}x{self.X.shape[3]} pixels, {labels} labels)"
         )
+
+    def _repr_html_(self):
+        """Some slices of every contrast, evenly spaced over the stack, and its size."""
+        n_patients = len(np.unique(self.groups))
+        facts = {
+            "slices": f"{len(self)}, of {len(self.volumes)} volumes and {n_patients} patients",
+            "pixels": f"{self.X.shape[2]}x{self.X.shape[3]}",
+            "labels": "no" if self.y is None else "yes",
+            "memory": f"{self.X.nbytes / 1e6:.0f} MB{', on disk' * isinstance(self.X, np.memmap)}",
+        }
+        shown = np.unique(((np.arange(_SHOWN) + 0.5) / _SHOWN * len(self)).astype(int))
+        strips = [np.concatenate(slices, axis=1) for slices in np.moveaxis(self.X[shown], 1, 0)]
+        named = zip(self.contrasts, strips, strict=True)
+        pictures = [picture(name, strip, width=130 * len(shown)) for name, strip in named]
+        return card("SliceStack", facts, pictures=pictures)
 
 
 @dataclass(frozen=True, eq=False)

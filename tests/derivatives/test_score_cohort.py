@@ -191,3 +191,18 @@ def test_volumes_find_their_records(detector, volumes, tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="give a folder of `skad score`"):
         Derivative(tmp_path)
+
+
+def test_a_folder_in_a_notebook_shows_the_slice_of_the_highest_peak(volumes, detector, tmp_path):
+    maps = detector.score_cohort(volumes, out=tmp_path)
+    html = maps._repr_html_()
+    highest = max(maps, key=lambda record: record.peak)
+    assert f'alt="{highest.name}, slice of the peak"' in html
+    assert html.index(highest.name) == min(html.index(record.name) for record in maps)
+
+
+def test_a_folder_in_a_notebook_says_which_map_cannot_be_read(volumes, detector, tmp_path):
+    maps = detector.score_cohort(volumes[:1], out=tmp_path)
+    maps[0].path.write_bytes(b"cut short")
+    html = Derivative(tmp_path)._repr_html_()
+    assert "not readable" in html and maps[0].path.name in html

@@ -14,7 +14,7 @@ PACKAGE_DATA = {
     "skad/report/templates/report.html",
     "skad/report/templates/viewer.js",
 }
-LICENCES = {"LICENSE", "skad/report/niivue/LICENSE.txt"}
+LICENSES = {"LICENSE", "skad/report/niivue/LICENSE.txt"}
 LARGEST = 3_000_000  # bytes
 
 
@@ -28,13 +28,13 @@ def faults(path):
     data = {name for name in sizes.keys() - info if not name.endswith(".py")}
     strange = {name for name in sizes.keys() - info if not name.startswith("skad/")}
     tests = {name for name in sizes if {"tests", "benchmarks", "docs"} & {*PurePosixPath(name).parts}}
-    licences = {name.partition("/licenses/")[2] for name in info} - {""}
+    licenses = {name.partition("/licenses/")[2] for name in info} - {""}
     for names, text in (
         (data - PACKAGE_DATA, "neither code nor known package data"),
         (PACKAGE_DATA - data, "package data that are missing"),
         (strange | tests, "not part of the package"),
-        (LICENCES - licences, "licences that are missing"),
-        (LICENCES - {*metadata.get_all("License-File", [])}, "licences that the metadata do not name"),
+        (LICENSES - licenses, "licenses that are missing"),
+        (LICENSES - {*metadata.get_all("License-File", [])}, "licenses that the metadata do not name"),
     ):
         if names:
             yield f"{text}: {', '.join(sorted(names))}"

@@ -1,4 +1,4 @@
-"""Realised false-positive rates, Dice of calibrated masks and alarms of drift.
+"""Realized false-positive rates, Dice of calibrated masks and alarms of drift.
 
     python benchmarks/calibration.py --data ../shared/data/glioma --out docs/results/calibration.md
 
@@ -19,7 +19,7 @@ from skad.calibration.conformal import (
     score_tail,
     threshold_at,
 )
-from skad.calibration.drift import summarise
+from skad.calibration.drift import summarize
 from skad.datasets import load_bids, make_phantom
 from skad.metrics import foreground_best_dice_score
 from skad.preprocessing import VolumePreprocessor
@@ -47,7 +47,7 @@ def share_above(scores, threshold):
     return 1 - np.searchsorted(scores, threshold, side="right") / len(scores)
 
 
-def realised_rates(patients, unit, n_calibration, n_splits, rng):
+def realized_rates(patients, unit, n_calibration, n_splits, rng):
     """Mean false-positive rate of the other patients at every rate of RATES, shape (n_splits, n_rates)."""
     samples = [SAMPLES[unit](scores) for scores in patients]
     rates = np.full((n_splits, len(RATES)), np.nan)
@@ -70,7 +70,7 @@ def rate_table(patients, n_splits, seed, sizes=(99, 999)):
         for n_calibration in sizes:
             if n_calibration >= len(patients):
                 continue
-            rates = realised_rates(patients, unit, n_calibration, n_splits, np.random.default_rng(seed))
+            rates = realized_rates(patients, unit, n_calibration, n_splits, np.random.default_rng(seed))
             cells = [_mean_and_band(column) for column in rates.T]
             lines.append(f"| {unit} | {n_calibration} | {' | '.join(cells)} |")
     return lines
@@ -100,9 +100,9 @@ def dice_table(detector, normal, sick):
 
 def drift_table(detector, normal, n_runs, seed):
     lines = ["| change | one new patient | ten new patients |", "|---|---|---|"]
-    control = np.array([summarise(scores) for scores in scores_of(detector, normal)])
+    control = np.array([summarize(scores) for scores in scores_of(detector, normal)])
     for name, change in SHIFTS.items():
-        changed = np.array([summarise(scores) for scores in scores_of(detector, normal, change)])
+        changed = np.array([summarize(scores) for scores in scores_of(detector, normal, change)])
         alarms = [alarm_rate(control, changed, n_new, n_runs, seed) for n_new in (1, 10)]
         lines.append(f"| {name} | {alarms[0]:.3f} | {alarms[1]:.3f} |")
     return lines
@@ -124,9 +124,9 @@ def glioma_tables(folder, n_splits, seed):
     order = np.random.default_rng(seed).permutation(len(volumes))
     first, rest = ([volumes[i] for i in part] for part in (order[:24], order[24:]))
     prepare = VolumePreprocessor(size=(128, 128))
-    learnt, others = prepare.fit_transform(first), prepare.transform(rest)
-    normal_slices = [~stack.y.any(axis=(1, 2)) for stack in (learnt, others)]
-    detector = MixtureScorer(random_state=seed).fit(learnt.X[normal_slices[0]])
+    learned, others = prepare.fit_transform(first), prepare.transform(rest)
+    normal_slices = [~stack.y.any(axis=(1, 2)) for stack in (learned, others)]
+    detector = MixtureScorer(random_state=seed).fit(learned.X[normal_slices[0]])
     normal = _rows(others, normal_slices[1])
     calibrating = set(list(dict.fromkeys(others.groups))[:19])
     judged = ~np.isin(others.groups, list(calibrating))
@@ -144,10 +144,10 @@ def glioma_tables(folder, n_splits, seed):
 def report(folder, n_subjects=1220, n_splits=200, seed=0):
     """The page, as Markdown."""
     prepare = VolumePreprocessor(size=SIZE)
-    learnt = prepare.fit_transform(make_phantom(20, shape=SHAPE, lesion=None, random_state=seed))
+    learned = prepare.fit_transform(make_phantom(20, shape=SHAPE, lesion=None, random_state=seed))
     normal = prepare.transform(make_phantom(n_subjects, shape=SHAPE, lesion=None, random_state=seed + 1))
     sick = prepare.transform(make_phantom(40, shape=SHAPE, lesion="glioma", random_state=seed + 2))
-    detector = MixtureScorer(random_state=seed).fit(learnt.X)
+    detector = MixtureScorer(random_state=seed).fit(learned.X)
     n_patients = len(set(normal.groups))
     few = np.isin(normal.groups, list(dict.fromkeys(normal.groups))[:200])
     normal_few = _rows(normal, few)
@@ -158,7 +158,7 @@ def report(folder, n_subjects=1220, n_splits=200, seed=0):
         "--out docs/results/calibration.md`, "
         "which says how. Fitted detector: a Gaussian mixture on three contrasts.",
         "",
-        f"## Realised false-positive rates, {n_patients} normal simulated brains, {n_splits} random splits",
+        f"## Realized false-positive rates, {n_patients} normal simulated brains, {n_splits} random splits",
         "",
         "Mean over the splits and, in brackets, where 95 % of the splits lie. The promise is about the mean.",
         "",

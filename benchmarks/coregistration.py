@@ -34,13 +34,13 @@ def mutual_information(first, second, n_bins=N_BINS):
 
 
 def checkerboard(first, second, squares=SQUARES):
-    """Squares of two slices in turn, each slice in its own grey scale from 0 to 1."""
+    """Squares of two slices in turn, each slice in its own gray scale from 0 to 1."""
     rows, columns = (np.arange(n) * squares // n for n in first.shape)
     odd = (rows[:, None] + columns) % 2 == 1
-    return np.where(odd, _grey(second), _grey(first))
+    return np.where(odd, _gray(second), _gray(first))
 
 
-def _grey(image):
+def _gray(image):
     low, high = np.nanpercentile(image, (1, 99))
     return np.clip((image - low) / (high - low), 0, 1)
 

@@ -19,7 +19,7 @@ from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
 from skad.scoring import JointDRGMM, PatchEmbeddingScorer, SyntheticAnomalyScorer
 
-CONTEXT = ("n_neighbors", "n_neighbours", "n_adjacent", "context")  # parameters that mean 2.5-D
+CONTEXT = ("n_neighbors", "n_neighbors", "n_adjacent", "context")  # parameters that mean 2.5-D
 
 
 def machine(inputs, device, deadline):

@@ -29,7 +29,7 @@ from skad.utils.files import written_whole
 OPTIONS = (
     "--headless=new --no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --window-size=1280,860"
 )
-N_COLOURS = 128  # keeps a screenshot below 300 kB
+N_COLORS = 128  # keeps a screenshot below 300 kB
 CONTRASTS = ("FLAIR", "T1w", "T2w", "ce-gadolinium_T1w")
 
 
@@ -73,7 +73,7 @@ def open_subject(browser):
 
 def save_screenshot(browser, path):
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-    picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB").quantize(N_COLOURS)
+    picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB").quantize(N_COLORS)
     with written_whole(path) as temporary:
         picture.save(temporary, format="png", optimize=True)
     print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")

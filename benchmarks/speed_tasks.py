@@ -113,12 +113,12 @@ def train_skad():
 
     X = _slices()
     translator = ContrastTranslator(width=8, n_blocks=2, max_epochs=10, random_state=0, device="cpu")
-    translator.set_params(max_epochs=1).fit(X[:8])  # what torch imports for its first optimiser
+    translator.set_params(max_epochs=1).fit(X[:8])  # what torch imports for its first optimizer
     return lambda: translator.set_params(max_epochs=10).fit(X)
 
 
 def train_torch():
-    """The same network, loss and optimiser in a plain loop."""
+    """The same network, loss and optimizer in a plain loop."""
     import torch
 
     from skad.nn.translation import TranslationNetwork

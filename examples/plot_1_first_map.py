@@ -10,7 +10,7 @@ volumes, a detector, a map in the patient's own space.
 # Volumes
 # -------
 # :func:`~skad.datasets.make_phantom` simulates brains. With real scans this line is
-# :func:`~skad.datasets.load_bids` or one of its neighbours; the rest stays as it is. The normal brains are to
+# :func:`~skad.datasets.load_bids` or one of its neighbors; the rest stays as it is. The normal brains are to
 # learn from, the patient has a glioma.
 
 from skad.datasets import make_phantom
@@ -53,7 +53,7 @@ anomaly = detector.score_volume(patient)
 figure = plot_volume(patient, anomaly.get_fdata(), n_slices=3)
 
 # %%
-# The core and its rim stand out, the mild oedema only in part. The bright spots of the lowest row are the
+# The core and its rim stand out, the mild edema only in part. The bright spots of the lowest row are the
 # choroid plexus, which takes up contrast agent in everybody: a map is a place to look at, not a
 # diagnosis.
 #

@@ -33,7 +33,7 @@ for path in sorted(folder.rglob("sub-05*.nii.gz")):
 # %%
 # Reading it
 # ----------
-# Volumes are lazy: a file is read when its voxels are needed. BraTS and ISLES folders are recognised as well
+# Volumes are lazy: a file is read when its voxels are needed. BraTS and ISLES folders are recognized as well
 # (:func:`~skad.datasets.load`), and :func:`~skad.datasets.load_folder` reads any other naming.
 
 from skad.datasets import load_bids
@@ -75,7 +75,7 @@ scan, anomaly = nibabel.load(scan_file), nibabel.load(map_file)
 print(scan.shape == anomaly.shape, np.array_equal(scan.affine, anomaly.affine))
 
 # %%
-# So any viewer can lay one over the other. nilearn's shows that the map is where the scan is, in millimetres.
+# So any viewer can lay one over the other. nilearn's shows that the map is where the scan is, in millimeters.
 
 import matplotlib.pyplot as plt
 from nilearn import plotting

@@ -3,7 +3,7 @@ A threshold that keeps its promise
 ==================================
 
 Above which score is a pixel abnormal, if at most one in twenty normal pixels may be called so? Normal
-patients that the detector has not learnt from answer, without a label.
+patients that the detector has not learned from answer, without a label.
 """
 
 # %%

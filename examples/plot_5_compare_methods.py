@@ -2,7 +2,7 @@
 Comparing methods
 =================
 
-Is the detector that learnt something better than the one that learnt nothing? The same slices, the same
+Is the detector that learned something better than the one that learned nothing? The same slices, the same
 patients, the same metric, and a plain intensity beside them.
 """
 

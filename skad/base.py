@@ -41,7 +41,7 @@ class FeatureMaps(np.ndarray):
 
 
 class ImageEstimatorMixin(StableStateMixin):
-    """What both kinds share: tags, validation, the learnt background."""
+    """What both kinds share: tags, validation, the learned background."""
 
     _accepts = "images"  # "images", "pairs" or "both"
     _missing_contrast = False
@@ -87,7 +87,7 @@ class ImageEstimatorMixin(StableStateMixin):
         X = _CHECKS[self._accepts](X)
         observed = observed_images(X)
         self._check_warm_start(observed.shape[1])
-        background = _darkest(observed)  # may raise: nothing is learnt before
+        background = _darkest(observed)  # may raise: nothing is learned before
         self.n_contrasts_in_ = observed.shape[1]
         self.background_ = background
         return X
@@ -96,7 +96,7 @@ class ImageEstimatorMixin(StableStateMixin):
         known = getattr(self, "n_contrasts_in_", n_contrasts)
         if getattr(self, "warm_start", False) and known != n_contrasts:
             raise ValueError(
-                f"warm_start=True goes on with what was learnt from {known} contrasts, got {n_contrasts}; "
+                f"warm_start=True goes on with what was learned from {known} contrasts, got {n_contrasts}; "
                 "set warm_start=False."
             )
 

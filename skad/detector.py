@@ -55,7 +55,7 @@ class VolumeAnomalyDetector(BaseEstimator):
     training_scans_ : TrainingScans
         Salted digests of the volumes of `fit`, so that nobody calibrates on them.
     n_slices_ : int
-        Slices without a lesion that the pipeline learnt from.
+        Slices without a lesion that the pipeline learned from.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         Parameters
         ----------
         volumes : list of Volume
-            Slices with a labelled pixel are left out. All slices of a volume without labels are taken as
+            Slices with a labeled pixel are left out. All slices of a volume without labels are taken as
             normal. (We)
         y : ignored
         out : path-like, default=None
@@ -383,7 +383,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         X = rows.result()
         if not len(X):
             raise ValueError(
-                f"Every slice of the {len(volumes)} volumes has a labelled pixel: add normal volumes."
+                f"Every slice of the {len(volumes)} volumes has a labeled pixel: add normal volumes."
             )
         return X
 

@@ -1,4 +1,4 @@
-"""Anomaly maps of a patient from the patient's own volume: nothing has to be learnt from others."""
+"""Anomaly maps of a patient from the patient's own volume: nothing has to be learned from others."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -46,7 +46,7 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
     contrasts_ : tuple of str
         The contrasts that a volume must have, by name.
     n_slices_ : int
-        Slices that `cohort_` learnt from; 0 without.
+        Slices that `cohort_` learned from; 0 without.
 
     See Also
     --------
@@ -122,4 +122,4 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
         return np.minimum(anomaly, -self.cohort_.score_samples(X)) if self.cohort is not None else anomaly
 
     def _allows_missing_contrast(self):
-        return False  # the volume is what is learnt from
+        return False  # the volume is what is learned from

@@ -24,7 +24,7 @@ from skad.scoring import IntensityScorer, JointDRGMM, ResidualScorer
 pytestmark = pytest.mark.filterwarnings("ignore::skad.calibration.UnlikeTrainingWarning")
 
 SHAPE = (9, 11, 7)  # all different
-CENTRED = np.array([[2.0, 0, 0, -8], [0, 2, 0, -10], [0, 0, 2, -6], [0, 0, 0, 1]])
+CENTERED = np.array([[2.0, 0, 0, -8], [0, 2, 0, -10], [0, 0, 2, -6], [0, 0, 0, 1]])
 
 
 class Brightness(ImageEstimatorMixin, BaseEstimator):
@@ -45,7 +45,7 @@ class BrightnessOfWhatIsThere(Brightness):
         return -np.fmax.reduce(self._check_score_input(X), axis=1)
 
 
-def volume(seed=0, names=("T1w", "FLAIR"), affine=CENTRED, labels=None, shape=SHAPE, **kwargs):
+def volume(seed=0, names=("T1w", "FLAIR"), affine=CENTERED, labels=None, shape=SHAPE, **kwargs):
     rng = np.random.default_rng(seed)
     images = {name: rng.uniform(1, 2, shape).astype(np.float32) for name in names}
     return Volume(
@@ -75,14 +75,14 @@ def rotated(degrees, axes=(0, 1)):
 
 
 AFFINES = {
-    "plain": CENTRED,
-    "flipped": CENTRED @ np.diag([-1, 1, -1, 1]),
-    "permuted": CENTRED[:, [2, 0, 1, 3]],
-    "permuted and flipped": CENTRED[:, [1, 2, 0, 3]] @ np.diag([1, -1, -1, 1]),
-    "oblique": rotated(20) @ rotated(10, (1, 2)) @ CENTRED,
-    "anisotropic": CENTRED @ np.diag([1, 0.6, 2.7, 1]),
+    "plain": CENTERED,
+    "flipped": CENTERED @ np.diag([-1, 1, -1, 1]),
+    "permuted": CENTERED[:, [2, 0, 1, 3]],
+    "permuted and flipped": CENTERED[:, [1, 2, 0, 3]] @ np.diag([1, -1, -1, 1]),
+    "oblique": rotated(20) @ rotated(10, (1, 2)) @ CENTERED,
+    "anisotropic": CENTERED @ np.diag([1, 0.6, 2.7, 1]),
     "oblique, anisotropic, permuted": rotated(-25, (0, 2))
-    @ CENTRED[:, [2, 1, 0, 3]]
+    @ CENTERED[:, [2, 1, 0, 3]]
     @ np.diag([0.5, 1, 2, 1]),
 }
 
@@ -109,7 +109,7 @@ def test_without_interpolation_the_map_is_the_score_voxel_by_voxel():
     np.testing.assert_allclose(image.get_fdata(), scored.contrasts["T1w"], rtol=1e-6)
 
 
-def test_slices_with_a_labelled_pixel_are_not_learnt_from():
+def test_slices_with_a_labeled_pixel_are_not_learned_from():
     labels = np.zeros(SHAPE, dtype=int)
     labels[4, 5, 2] = labels[4, 5, 3] = 1
     fitted = detector(size=(11, 9), intensity=None, fit_mode="crop").fit([volume(0, labels=labels)])
@@ -127,7 +127,7 @@ def test_a_volume_without_labels_is_normal_even_beside_one_with_labels():
 
 def test_lesions_in_every_slice_are_a_mistake_told():
     with pytest.raises(
-        ValueError, match=r"Every slice of the 1 volumes has a labelled pixel: add normal volumes\.$"
+        ValueError, match=r"Every slice of the 1 volumes has a labeled pixel: add normal volumes\.$"
     ):
         detector().fit([volume(0, labels=np.ones(SHAPE, int))])
 
@@ -183,7 +183,7 @@ def test_a_missing_contrast_is_done_without_where_the_pipeline_can_and_told(how)
 
 def test_a_missing_contrast_is_no_training_data():
     lacking = Volume(
-        {"T1w": volume(1).contrasts["T1w"], "FLAIR": np.full(SHAPE, np.nan)}, CENTRED, subject="sub-01"
+        {"T1w": volume(1).contrasts["T1w"], "FLAIR": np.full(SHAPE, np.nan)}, CENTERED, subject="sub-01"
     )
     with pytest.raises(ValueError, match="Subject 'sub-01' has no FLAIR, but learning needs every contrast"):
         detector(BrightnessOfWhatIsThere()).fit([volume(0), lacking])
@@ -203,7 +203,7 @@ def test_labels_are_not_read_while_scoring():
 def test_outside_the_mask_an_image_is_nan_and_a_file_what_was_chosen(tmp_path):
     mask = np.zeros(SHAPE, dtype=bool)
     mask[2:7, 2:9, :] = True
-    scored = Volume(dict(volume(1).contrasts), CENTRED, mask=mask)
+    scored = Volume(dict(volume(1).contrasts), CENTERED, mask=mask)
     for outside, expected in (("nan", np.nan), ("zero", 0.0)):
         fitted = detector(outside=outside).fit([volume(0)])
         (record,) = fitted.score_cohort([scored], out=tmp_path / outside)

@@ -36,11 +36,11 @@ def anatomy_of(study, cohort, volumes, prepare, stack):
         numbered from dark to bright, 0 in the background.
     """
     if study.fidelity["anatomy"] is not None:
-        labelled = {v.subject: v for v in load_volumes(study.fidelity["anatomy"], study.data)}
-        missing = [v.subject for v in volumes if v.subject not in labelled]
+        labeled = {v.subject: v for v in load_volumes(study.fidelity["anatomy"], study.data)}
+        missing = [v.subject for v in volumes if v.subject not in labeled]
         if missing:
             raise ValueError(f"The cohort of fidelity.anatomy should hold {missing[0]!r}, which it does not.")
-        return np.asarray(prepare.transform([labelled[v.subject] for v in volumes]).y)
+        return np.asarray(prepare.transform([labeled[v.subject] for v in volumes]).y)
     if cohort.loader == "phantom":
         return np.asarray(prepare.transform(label_anatomy(volumes)).y)
     return tissues(stack.X, study.fidelity["n_tissues"])

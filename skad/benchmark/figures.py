@@ -182,8 +182,8 @@ def plot_singularity(curves, runs, methods):
             label = f"{run['method']}, seed {run['seed']}: interrupted in epoch {end[0] + 1}"
             height = end[1] if points else 0.5
             where = axis.transData if points else axis.get_xaxis_transform()
-            colour = styles[run["method"]]["color"]
-            axis.plot([end[0]], [height], "x", markersize=9, color=colour, transform=where, label=label)
+            color = styles[run["method"]]["color"]
+            axis.plot([end[0]], [height], "x", markersize=9, color=color, transform=where, label=label)
     axis.set(xlabel="epoch", ylabel="mean energy of the training pixels")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))

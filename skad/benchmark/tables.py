@@ -280,12 +280,12 @@ def selection_tables(summary):
         planted.setdefault(row["family"], {}).setdefault(row["method"], []).append(row["score"])
     rows = []
     for fold in summary.folds if planted else ():
-        labelled = _average_precisions(summary, fold)
+        labeled = _average_precisions(summary, fold)
         for family, scores in planted.items():
-            methods = [method for method in labelled if method in scores]
+            methods = [method for method in labeled if method in scores]
             if len(methods) > 2:
                 free = np.array([np.mean(scores[method]) for method in methods])
-                judged = np.array([labelled[method] for method in methods])
+                judged = np.array([labeled[method] for method in methods])
                 best, chosen = judged.max(), judged[free.argmax()]
                 cells = (spearmanr(free, judged).statistic, best, chosen, best - chosen, np.median(judged))
                 rows.append([fold, family, *(f"{cell:.3f}" for cell in cells)])

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skad.calibration import conformal
-from skad.calibration.drift import DriftWarning, drift_p_value, summarise
+from skad.calibration.drift import DriftWarning, drift_p_value, summarize
 from skad.calibration.patients import (
     as_volumes,
     check_normal,
@@ -35,7 +35,7 @@ class ConformalCalibrator(BaseEstimator):
     the share of the new patient's foreground pixels that `predict` calls abnormal (``unit="pixel"``), or the
     probability that it calls any pixel of the patient abnormal (``unit="volume"``), is at most `fpr`.
     It holds for any detector and any number of pixels; it needs ``1 / fpr - 1`` patients, whom the detector
-    has not learnt from. Theorem and proof: :mod:`skad.calibration.conformal`.
+    has not learned from. Theorem and proof: :mod:`skad.calibration.conformal`.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ class ConformalCalibrator(BaseEstimator):
         Raises
         ------
         ValueError
-            Too few patients for `fpr`, no groups, volumes with a labelled lesion, or volumes that the
+            Too few patients for `fpr`, no groups, volumes with a labeled lesion, or volumes that the
             detector has learned from.
         """
         check_is_fitted(self.detector)
@@ -131,7 +131,7 @@ class ConformalCalibrator(BaseEstimator):
         samples, summaries = [], []
         for _, scores in self._scores(X, groups):
             samples.append(_SAMPLE[self.unit](scores))
-            summaries.append(summarise(scores))
+            summaries.append(summarize(scores))
         self.thresholds_, self.p_values_ = conformal.p_value_curve(samples)
         self.summaries_ = np.array(summaries)
         self.n_patients_ = len(samples)
@@ -206,7 +206,7 @@ class ConformalCalibrator(BaseEstimator):
         Notes
         -----
         The level is that of normal patients. Large lesions move the scores of a whole brain, the more so when
-        its intensities were normalised together with them, and a cohort of such patients raises the warning
+        its intensities were normalized together with them, and a cohort of such patients raises the warning
         too.
 
         Warns
@@ -218,7 +218,7 @@ class ConformalCalibrator(BaseEstimator):
         if groups is None and not takes_volumes(self.detector):
             groups = np.zeros(len(X), dtype=int)
         X, groups = self._check_patients(X, groups)
-        return self.warn_of_drift([summarise(scores) for _, scores in self._scores(X, groups)], level=level)
+        return self.warn_of_drift([summarize(scores) for _, scores in self._scores(X, groups)], level=level)
 
     def warn_of_drift(self, summaries: Array | Sequence[Array], *, level: float = 0.05) -> float:
         """Do what `check_drift` does with the quantiles of each patient's scores, (n_new_patients, 5)."""

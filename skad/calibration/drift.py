@@ -18,7 +18,7 @@ class DriftWarning(UserWarning):
     """New scores do not look like those of calibration, so the false-positive rate is not as promised."""
 
 
-def summarise(scores):
+def summarize(scores):
     """Quantiles of the scores of one patient, shape (5,)."""
     return np.quantile(np.asarray(scores, dtype=np.float64), QUANTILES)
 
@@ -52,9 +52,9 @@ def drift_p_value(calibration: Array, new: Array | Sequence[Array], *, random_st
     pooled = np.concatenate([np.atleast_2d(new), calibration])
     n_new, n = len(pooled) - len(calibration), len(pooled)
     low, high = np.quantile(pooled, (0.25, 0.75), axis=0)
-    standardised = (pooled - pooled.mean(axis=0)) / np.where(high > low, high - low, 1)
+    standardized = (pooled - pooled.mean(axis=0)) / np.where(high > low, high - low, 1)
     members = _regroupings(n, n_new, random_state)
-    distances = np.linalg.norm(standardised[members].mean(axis=1), axis=1)
+    distances = np.linalg.norm(standardized[members].mean(axis=1), axis=1)
     return float(np.mean(distances >= distances[0] * (1 - 1e-9)))
 
 

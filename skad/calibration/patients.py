@@ -23,11 +23,11 @@ def as_volumes(volumes):
 
 
 def check_normal(volumes):
-    """Raise where volumes have a labelled lesion: thresholds come from normal patients."""
+    """Raise where volumes have a labeled lesion: thresholds come from normal patients."""
     sick = [volume.subject for volume in volumes if volume.has_labels and volume.labels.any()]
     if sick:
         raise ValueError(
-            f"{_subjects(sick)} a labelled lesion, but calibration needs normal subjects: leave "
+            f"{_subjects(sick)} a labeled lesion, but calibration needs normal subjects: leave "
             f"{'it' if len(sick) == 1 else 'them'} out."
         )
 

@@ -98,7 +98,7 @@ def fit(parser):
 
 def tune(parser):
     """Declare what ``skad tune`` takes."""
-    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout; labelled slices are left out")
+    parser.add_argument("folder", help="scans in BIDS, BraTS or ISLES layout; labeled slices are left out")
     parser.add_argument("--method", required=True, help=f"one of: {', '.join(METHODS)}")
     parser.add_argument(
         "--out", required=True, metavar="FILE", help=f"the detector; {TUNE_TABLE} lies beside it"
@@ -128,7 +128,7 @@ def tune(parser):
 def calibrate(parser):
     """Declare what ``skad calibrate`` takes."""
     parser.add_argument("detector", help="a file of `skad fit`")
-    parser.add_argument("folder", help="scans of normal subjects that the detector has not learnt from")
+    parser.add_argument("folder", help="scans of normal subjects that the detector has not learned from")
     parser.add_argument("--out", required=True, metavar="FILE", help="the calibrated detector")
     parser.add_argument(
         "--fpr",

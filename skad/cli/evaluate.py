@@ -32,13 +32,13 @@ def evaluate(maps, folder, *, where=(), size_step=200, report=True):
     """
     maps = Derivative(maps)
     volumes, errors = load_cohort(folder, contrasts=maps.contrasts, where=where)
-    labelled = [volume for volume in volumes if volume.has_labels]
-    if volumes and not labelled:
+    labeled = [volume for volume in volumes if volume.has_labels]
+    if volumes and not labeled:
         raise ValueError(
             f"{folder} has no labels to compare with: add label-lesion masks (BIDS) or segmentations."
         )
     gallery = Gallery(threshold=maps.threshold()[0]) if report else None
-    table = evaluate_maps(maps, _visited(labelled, maps, gallery), size_step=size_step)
+    table = evaluate_maps(maps, _visited(labeled, maps, gallery), size_step=size_step)
     errors |= table.errors
     complain("evaluate", errors)
     if not table.rows:

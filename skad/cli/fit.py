@@ -123,7 +123,7 @@ def train(volumes, *, out, method, settings, epochs, seed, device, jobs, on_disk
             mark_saved(out, checkpoints)
             tidy(checkpoints)
     record(detector=out, method=method, contrasts=run["contrasts"], n_slices=detector.n_slices_)
-    tell(f"{out} learnt from {detector.n_slices_} slices without a lesion.")
+    tell(f"{out} learned from {detector.n_slices_} slices without a lesion.")
 
 
 def _check_free(out, checkpoints, resume, overwrite):

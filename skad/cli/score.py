@@ -91,7 +91,7 @@ def score(
 def _tell_maps(maps, out):
     """Say where the maps of a cohort are."""
     _record_tables(maps)
-    tell(f"{len(maps)} maps in {out}, summarised in {out / SCORES}; {len(maps.errors)} subjects failed.")
+    tell(f"{len(maps)} maps in {out}, summarized in {out / SCORES}; {len(maps.errors)} subjects failed.")
 
 
 def _copy_map(maps, out):

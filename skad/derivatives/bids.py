@@ -15,7 +15,7 @@ IGNORED = (f"*_{ENDING}.*", "**/figures", "**/figures/**", "*.csv", "*.png", "*.
 README = """# Anomaly maps
 
 One map per scan, `sub-*/[ses-*/]anat/*_desc-anomaly_map.nii.gz`, made by skad {version} on the grid of the
-scan: the higher a voxel, the less it looks like what the detector learnt from. Scores have no unit and are
+scan: the higher a voxel, the less it looks like what the detector learned from. Scores have no unit and are
 compared within one detector only; NaN (or 0, where the JSON file beside the map says so) is outside the
 foreground. The JSON file also names the detector with its SHA-256, the scans and the threshold.
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from skad.calibration.drift import summarise
+from skad.calibration.drift import summarize
 from skad.derivatives.rule import LesionRule
 from skad.utils.files import write_json
 from skad.utils.typing import Array
@@ -54,7 +54,7 @@ class Sidecar:
     rule : LesionRule or None
         None where the detector has no threshold.
     contrasts, missing_contrasts : tuple of str
-        What the detector learnt from, and which of it this scan does not have.
+        What the detector learned from, and which of it this scan does not have.
     sources : tuple of str
         BIDS URIs of the scans.
     outside : {"nan", "zero"}
@@ -168,7 +168,7 @@ def summary_of(scores: Array) -> tuple[dict[str, float], tuple[float, ...]]:
     summary: dict[str, float] = {"n_voxels": int(scores.size), "mean": float(scores.mean())}
     summary |= {f"percentile_{q}": float(np.percentile(scores, q)) for q in PERCENTILES}
     summary["maximum"] = float(scores.max())
-    return summary, tuple(summarise(scores).tolist())
+    return summary, tuple(summarize(scores).tolist())
 
 
 def _finite(name, value):

@@ -237,7 +237,7 @@ def model_of(estimator: BaseEstimator, path: PathLike | None = None) -> Model:
     Returns
     -------
     Model
-        Without a digest where the estimator cannot be saved; its maps are not recognised later then.
+        Without a digest where the estimator cannot be saved; its maps are not recognized later then.
     """
     if path is not None:
         return Model(Path(path).name, sha256(path))

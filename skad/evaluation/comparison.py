@@ -93,11 +93,11 @@ def evaluate(
     by_name = {_key(record.subject, record.session): record for record in maps}
     rules = LesionRules(dilation, min_size, tolerance)
     collected = _Collected(size_step, rules, probability)
-    n_labelled = 0
+    n_labeled = 0
     for volume in volumes:  # one after the other: whoever yields them may let them go then
         if not volume.has_labels:
             continue
-        n_labelled += 1
+        n_labeled += 1
         session = volume.info.get("session")
         try:
             record = by_name.get(_key(volume.subject, session))
@@ -108,7 +108,7 @@ def evaluate(
             collected.update(y, anomaly, volume.subject, session or "", used, voxel_size)
         except (ValueError, OSError) as error:
             collected.errors["_".join(filter(None, (volume.subject, session)))] = error
-    if not n_labelled:
+    if not n_labeled:
         raise ValueError("volumes should hold at least one with labels, got none.")
     return collected.result(threshold)
 

@@ -1,4 +1,4 @@
-"""NIfTI images small enough to travel inside a document: fewer grey levels, compressed."""
+"""NIfTI images small enough to travel inside a document: fewer gray levels, compressed."""
 
 import gzip
 

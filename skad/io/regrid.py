@@ -111,7 +111,7 @@ def _moved(affine, indices):
 def inside(affine, indices, shape):
     """Whether voxel `indices`, three arrays that broadcast, lie in the field of view of a grid of `shape`.
 
-    A field of view ends at the outer faces of its voxels, half a voxel beyond their centres.
+    A field of view ends at the outer faces of its voxels, half a voxel beyond their centers.
     """
     within = np.True_
     for row, length in zip(affine[:3], shape, strict=True):

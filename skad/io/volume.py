@@ -113,7 +113,7 @@ class Volume:
 
     @property
     def voxel_size(self) -> tuple[float, ...]:
-        """Distance of neighbouring voxels along each stored axis, mm."""
+        """Distance of neighboring voxels along each stored axis, mm."""
         return tuple(float(length) for length in np.linalg.norm(self.affine[:3, :3], axis=0))
 
     @property

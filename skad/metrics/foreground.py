@@ -1,4 +1,4 @@
-"""Foreground pixels of a labelled stack, split into abnormal and normal scores."""
+"""Foreground pixels of a labeled stack, split into abnormal and normal scores."""
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def check_shapes_and_types(y_true, anomaly):
             f"got dtype {y_true.dtype}: convert it with y_true.astype(int)."
         )
     if y_true.size and y_true.min() < 0:
-        raise ValueError(f"y_true should hold labels >= 0, got {y_true.min()}: give unlabelled pixels 0.")
+        raise ValueError(f"y_true should hold labels >= 0, got {y_true.min()}: give unlabeled pixels 0.")
     if anomaly.dtype.kind not in "fiub":
         raise ValueError(f"anomaly should hold real numbers, got dtype {anomaly.dtype}.")
     return y_true, anomaly

@@ -107,7 +107,7 @@ def lesion_froc(
     anomaly : array-like of the same shape
         High where abnormal, NaN in the background.
     groups : array-like of shape (n_samples,)
-        Volume of each slice; slices of a volume are neighbours in the order in which they come.
+        Volume of each slice; slices of a volume are neighbors in the order in which they come.
     label : int or None, default=None
         Look for lesions of this class; pixels of the other classes are left out, so that they count neither
         way.
@@ -119,7 +119,7 @@ def lesion_froc(
     min_size : int, default=1
         Detections of fewer pixels are ignored.
     connectivity : {1, 2, 3}, default=3
-        Neighbours of a pixel share a face (1), an edge (2) or a corner (3).
+        Neighbors of a pixel share a face (1), an edge (2) or a corner (3).
 
     Returns
     -------
@@ -146,10 +146,10 @@ def lesion_froc(
     groups = check_groups(groups, len(y_true))
     if label is not None:
         anomaly = np.where((y_true > 0) & (y_true != check_label(label)), np.nan, anomaly)
-    neighbours = ndimage.generate_binary_structure(3, connectivity)
+    neighbors = ndimage.generate_binary_structure(3, connectivity)
     abnormal = (y_true > 0) & ~np.isnan(anomaly)
     volumes = [
-        (ndimage.label(abnormal[groups == g], neighbours), anomaly[groups == g]) for g in np.unique(groups)
+        (ndimage.label(abnormal[groups == g], neighbors), anomaly[groups == g]) for g in np.unique(groups)
     ]
     n_lesions = sum(n for (_, n), _ in volumes)
     if not n_lesions:
@@ -163,7 +163,7 @@ def lesion_froc(
         places = np.flatnonzero(lesions)
         numbers = lesions.ravel()[places]
         counts += np.transpose(
-            [_detections(numbers, places, scores >= t, neighbours, min_overlap, min_size) for t in thresholds]
+            [_detections(numbers, places, scores >= t, neighbors, min_overlap, min_size) for t in thresholds]
         )
     found, false_positives = counts
     return false_positives / len(volumes), found / n_lesions, thresholds
@@ -176,12 +176,12 @@ def _log_spaced_thresholds(anomaly, n_thresholds):
     return np.unique(scores[scores.size - n_reaching])[::-1]
 
 
-def _detections(lesions, places, predicted, neighbours, min_overlap, min_size):
+def _detections(lesions, places, predicted, neighbors, min_overlap, min_size):
     """Return how many lesions are found and how many detections are false in one volume.
 
     `lesions` are the numbers of the lesions at the flat indices `places`.
     """
-    detections, n_detections = ndimage.label(predicted, neighbours)
+    detections, n_detections = ndimage.label(predicted, neighbors)
     detections = detections.ravel()
     sizes = np.bincount(detections, minlength=n_detections + 1)
     there = detections[places]

@@ -52,7 +52,7 @@ def energy(features, weights, means, covariances):
 
 
 def log_responsibilities(features, weights, means, covariances):
-    """Log-probability of every component given the pixel: the E step of expectation maximisation.
+    """Log-probability of every component given the pixel: the E step of expectation maximization.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def log_responsibilities(features, weights, means, covariances):
 
 
 def _whitening(features, weights, means, covariances):
-    """All components' maps z -> L^-1 (z - mean) as one affine map of z - centre, and their log-constants.
+    """All components' maps z -> L^-1 (z - mean) as one affine map of z - center, and their log-constants.
 
-    Returns centre (F,), matrix (K * F, F), shift (K * F, 1) and log_constants (K, 1).  The centre is a
+    Returns center (F,), matrix (K * F, F), shift (K * F, 1) and log_constants (K, 1).  The center is a
     constant that cancels; near the data it keeps digits when features are large and spread little.
     """
     _check_shapes(features, weights, means, covariances)
@@ -97,13 +97,13 @@ def _whitening(features, weights, means, covariances):
     factors = _cholesky(covariances)
     identity = torch.eye(n_features, dtype=dtype, device=means.device).expand_as(factors)
     inverse_factors = torch.linalg.solve_triangular(factors, identity, upper=False)
-    centre = (weights @ means).detach()
-    shift = -(inverse_factors @ (means - centre)[:, :, None])
+    center = (weights @ means).detach()
+    shift = -(inverse_factors @ (means - center)[:, :, None])
     log_determinants = factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
     log_constants = (
         _log_or_minus_infinity(weights) - log_determinants - 0.5 * n_features * math.log(2 * math.pi)
     )
-    return centre, inverse_factors.reshape(-1, n_features), shift.reshape(-1, 1), log_constants[:, None]
+    return center, inverse_factors.reshape(-1, n_features), shift.reshape(-1, 1), log_constants[:, None]
 
 
 def _check_shapes(features, weights, means, covariances):
@@ -130,9 +130,9 @@ def _log_or_minus_infinity(weights):
     return torch.where(weights > 0, logarithms, -torch.inf)
 
 
-def _whiten(block, centre, matrix, shift, log_constants):
+def _whiten(block, center, matrix, shift, log_constants):
     """Whitened deviations (K, F, B) of a block (B, F), and log pi_k N(z; mu_k, Sigma_k) of shape (K, B)."""
-    whitened = torch.addmm(shift, matrix, (block.to(matrix.dtype) - centre).T)
+    whitened = torch.addmm(shift, matrix, (block.to(matrix.dtype) - center).T)
     whitened = whitened.view(len(log_constants), matrix.shape[1], len(block))
     return whitened, torch.sub(log_constants, whitened.square().sum(dim=1), alpha=0.5)
 
@@ -150,8 +150,8 @@ class _Energy(torch.autograd.Function):
     """Energies (n_pixels,) of features (n_pixels, F) under the mixture that `_whitening` describes."""
 
     @staticmethod
-    def forward(ctx, features, centre, matrix, shift, log_constants):
-        whitening = centre, matrix, shift, log_constants
+    def forward(ctx, features, center, matrix, shift, log_constants):
+        whitening = center, matrix, shift, log_constants
         ctx.save_for_backward(features, *whitening)
         log_densities = [
             _whiten(block, *whitening)[1].logsumexp(dim=0) for block in _blocks(features, matrix)
@@ -173,11 +173,11 @@ class _Energy(torch.autograd.Function):
         return torch.cat(of_features), None, *sums
 
 
-def _gradients(block, outer, centre, matrix, shift, log_constants):
+def _gradients(block, outer, center, matrix, shift, log_constants):
     """Gradients of a block's sum(outer * energies) in its features, in matrix, shift and log_constants."""
-    whitened, log_joint = _whiten(block, centre, matrix, shift, log_constants)
+    whitened, log_joint = _whiten(block, center, matrix, shift, log_constants)
     share = log_joint.softmax(dim=0) * outer
     of_whitened = (whitened * share[:, None]).view(len(matrix), -1)
-    of_matrix = of_whitened @ (block.to(matrix.dtype) - centre)
+    of_matrix = of_whitened @ (block.to(matrix.dtype) - center)
     of_features = (of_whitened.T @ matrix).to(block.dtype)
     return of_features, of_matrix, of_whitened.sum(dim=1, keepdim=True), -share.sum(dim=1, keepdim=True)

@@ -6,7 +6,7 @@ from skad.mixture.precision import without_autocast, working_dtype
 
 
 def mixture_moments(features, responsibilities):
-    """Moments of every component: the M step of expectation maximisation, differentiable.
+    """Moments of every component: the M step of expectation maximization, differentiable.
 
     The covariances are taken around the components' means in a second pass: the one-pass form E[zz'] - mm'
     loses as many digits as the squared means are larger than the variances.
@@ -41,11 +41,11 @@ def mixture_moments(features, responsibilities):
     check_pixels(features, responsibilities)
     dtype = working_dtype(features)
     with without_autocast(features):
-        sums = centred_sums(features.to(dtype), responsibilities.to(dtype))
-        return normalise_sums(len(features), *sums)
+        sums = centered_sums(features.to(dtype), responsibilities.to(dtype))
+        return normalize_sums(len(features), *sums)
 
 
-def centred_sums(features, responsibilities):
+def centered_sums(features, responsibilities):
     """What every component adds up: counts (K,), means (K, F) and scatters (K, F, F) around these means.
 
     Parameters
@@ -62,8 +62,8 @@ def centred_sums(features, responsibilities):
     return counts, means, torch.stack(scatters)
 
 
-def normalise_sums(n_pixels, counts, means, scatters):
-    """Weights, means and covariances from the sums of `centred_sums` over ``n_pixels`` pixels."""
+def normalize_sums(n_pixels, counts, means, scatters):
+    """Weights, means and covariances from the sums of `centered_sums` over ``n_pixels`` pixels."""
     if n_pixels == 0:
         raise ValueError(
             "A mixture needs at least one foreground pixel, got none: leave out slices without foreground."

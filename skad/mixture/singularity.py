@@ -1,4 +1,4 @@
-"""Covariances without an inverse: how they are recognised, and the penalty on small variances."""
+"""Covariances without an inverse: how they are recognized, and the penalty on small variances."""
 
 import torch
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from skad.mixture.moments import centred_sums, check_pixels, normalise_sums
+from skad.mixture.moments import centered_sums, check_pixels, normalize_sums
 
 
 @dataclass
@@ -71,7 +71,7 @@ class SufficientStatistics:
         """
         check_pixels(features, responsibilities)
         self._check_sizes(responsibilities.shape[1], features.shape[1])
-        sums = (part.cpu() for part in centred_sums(_in_float64(features), _in_float64(responsibilities)))
+        sums = (part.cpu() for part in centered_sums(_in_float64(features), _in_float64(responsibilities)))
         self._absorb(len(features), *sums)
         return self
 
@@ -93,7 +93,7 @@ class SufficientStatistics:
         ValueError
             If no pixel has been added.
         """
-        return normalise_sums(self.n_pixels, self.counts, self.means, self.scatters)
+        return normalize_sums(self.n_pixels, self.counts, self.means, self.scatters)
 
     def _absorb(self, n_pixels, counts, means, scatters):
         shift = means - self.means

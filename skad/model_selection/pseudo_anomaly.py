@@ -27,7 +27,7 @@ FAMILIES = {
 """What is planted by default; every family draws radii log-uniformly."""
 
 _COARSE = 4  # foregrounds are compared on every fourth pixel
-_NEIGHBOURS = 8  # without groups: as many slices before and after are taken to be the same patient's
+_NEIGHBORS = 8  # without groups: as many slices before and after are taken to be the same patient's
 
 
 class PseudoAnomalyScorer(BaseEstimator):
@@ -54,7 +54,7 @@ class PseudoAnomalyScorer(BaseEstimator):
 
     Notes
     -----
-    `y` is used in one way only: slices with a labelled pixel are dropped. Real lesions are never scored.
+    `y` is used in one way only: slices with a labeled pixel are dropped. Real lesions are never scored.
 
     A detector that was trained on planted lesions, as `SyntheticAnomalyScorer` is, is flattered by the family
     it was trained on: compare it with others on the remaining ones.
@@ -184,7 +184,7 @@ def _with_donors(X, y, groups, n_slices, random_state):
 
 def _same_patient(rows, others, groups):
     if groups is None:
-        return abs(rows[:, None] - others) <= _NEIGHBOURS
+        return abs(rows[:, None] - others) <= _NEIGHBORS
     return groups[rows][:, None] == groups[others]
 
 

@@ -32,12 +32,12 @@ def soft_dice_loss(logits, labels):
     Returns
     -------
     scalar Tensor
-        In [0, 1]; 0 where no pixel is labelled.
+        In [0, 1]; 0 where no pixel is labeled.
 
     Notes
     -----
     Dice of class k is ``2 sum p_k r_k / (sum p_k + sum r_k)`` with the softmax p and the one-hot labels r,
-    summed over the labelled pixels of all slices. We: a class that no pixel of the batch has is left out, for
+    summed over the labeled pixels of all slices. We: a class that no pixel of the batch has is left out, for
     its Dice is 0 whatever the network says; classes count alike whatever their size.
 
     References
@@ -65,8 +65,8 @@ def focal_loss(logits, labels, gamma=2.0):
     Returns
     -------
     scalar Tensor
-        Mean of ``-(1 - p)^gamma log p`` over the labelled pixels, p the softmax of their label; nats. 0 where
-        no pixel is labelled.
+        Mean of ``-(1 - p)^gamma log p`` over the labeled pixels, p the softmax of their label; nats. 0 where
+        no pixel is labeled.
 
     References
     ----------

@@ -4,7 +4,7 @@ import torch
 
 from skad.nn.gaussian_blur import gaussian_blur
 
-K1, K2 = 0.01, 0.03  # Wang et al.: stabilisers, as fractions of the data range
+K1, K2 = 0.01, 0.03  # Wang et al.: stabilizers, as fractions of the data range
 
 
 def ssim_map(images, references, foreground, *, data_range, sigma=1.5, radius=5):

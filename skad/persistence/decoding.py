@@ -91,7 +91,7 @@ class Decoder:
         return params | {name: None for name in required if name in RUN_TIME}
 
     def _state(self, cls, node):
-        """What an estimator learnt; a file may not replace methods, settings or what the class defines."""
+        """What an estimator learned; a file may not replace methods, settings or what the class defines."""
         params = inspect.signature(cls).parameters
         for name in node["state"]:
             if name.startswith("__") or name in params or _is_of_the_class(cls, name):
@@ -118,7 +118,7 @@ def _is_required(parameter):
 
 
 def _is_of_the_class(cls, name):
-    """Methods, properties and the private settings of a class; a public default may be learnt anew."""
+    """Methods, properties and the private settings of a class; a public default may be learned anew."""
     value = inspect.getattr_static(cls, name, None)
     return callable(value) or hasattr(value, "__get__") or (name.startswith("_") and hasattr(cls, name))
 

@@ -36,7 +36,7 @@ def save(estimator: object, path: PathLike) -> None:
     Parameters
     ----------
     estimator : estimator
-        Of skad, of scikit-learn or your own: its parameters and everything it learnt, nested estimators and
+        Of skad, of scikit-learn or your own: its parameters and everything it learned, nested estimators and
         torch modules included. Settings of the run (``n_jobs``, ``device``, ``verbose``, ``memory``,
         ``callbacks``) are left out. A torch module should store its constructor arguments as attributes of
         the same names.

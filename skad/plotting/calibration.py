@@ -49,9 +49,9 @@ def plot_calibration(p_values, *, unit="pixel", ax=None):
     axis = axis_or_new(ax, (4.5, 4))
     lowest = 1.0
     for name, style in curve_styles(p_values).items():
-        promised, realised = _rates(p_values[name], unit)
-        mean, error = realised.mean(axis=0), 1.96 * realised.std(axis=0) / np.sqrt(len(realised))
-        axis.plot(promised, mean, label=f"{name}, {len(realised)} patients", **style)
+        promised, realized = _rates(p_values[name], unit)
+        mean, error = realized.mean(axis=0), 1.96 * realized.std(axis=0) / np.sqrt(len(realized))
+        axis.plot(promised, mean, label=f"{name}, {len(realized)} patients", **style)
         axis.fill_between(promised, mean - error, mean + error, color=style["color"], alpha=0.15, linewidth=0)
         lowest = min(lowest, promised[0] / 3)
     axis.plot([lowest, 1], [lowest, 1], label="as promised", **GUIDE)
@@ -61,14 +61,14 @@ def plot_calibration(p_values, *, unit="pixel", ax=None):
         xlim=(lowest, 1),
         ylim=(lowest, 1.1),
         xlabel=f"promised false-positive rate\n({_UNITS[unit]})",
-        ylabel="realised false-positive rate",
+        ylabel="realized false-positive rate",
     )
     axis.legend(loc="upper left", frameon=False, fontsize="small")
     return axis.figure
 
 
 def _rates(patients, unit):
-    """Promised rates at which anything changes, and what each patient realises at them."""
+    """Promised rates at which anything changes, and what each patient realizes at them."""
     patients = [np.sort(each[~np.isnan(each)]) for each in map(np.ravel, patients)]
     promised = np.unique(np.concatenate(patients))
     if len(promised) > _POINTS:  # evenly in their logarithm, the smallest among them

@@ -6,21 +6,21 @@ from matplotlib.figure import Figure
 
 from skad.utils.files import written_whole
 
-MAP_COLOURS = "inferno"  # even lightness steps: reads the same in grey and with any colour vision
-TRUTH_COLOUR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on grey, black and yellow
-GREYS_PERCENT = (1, 99.5)  # of the foreground: what is black and white in an image
+MAP_COLORS = "inferno"  # even lightness steps: reads the same in gray and with any color vision
+TRUTH_COLOR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on gray, black and yellow
+GRAYS_PERCENT = (1, 99.5)  # of the foreground: what is black and white in an image
 GUIDE = {"color": "0.6", "linewidth": 0.8}  # of lines that only guide the eye
 
-# Okabe and Ito (2008), without yellow, which is faint on white; neighbours differ in line as well
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# Okabe and Ito (2008), without yellow, which is faint on white; neighbors differ in line as well
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _LINES = ("-", "--", "-.", ":")
 CURVE_STYLES = [
-    {"color": colour, "linestyle": line} for colour, line in zip(_COLOURS, cycle(_LINES), strict=False)
+    {"color": color, "linestyle": line} for color, line in zip(_COLORS, cycle(_LINES), strict=False)
 ]
 
 
 def curve_styles(names):
-    """Colour and line of every name: up to seven differ in colour to every colour vision.
+    """Color and line of every name: up to seven differ in color to every color vision.
 
     Parameters
     ----------

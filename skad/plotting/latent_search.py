@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skad.plotting.drawing import MAP_COLOURS, figure_or_new
+from skad.plotting.drawing import MAP_COLORS, figure_or_new
 
 _PANEL_INCHES = 1.9
 _COLUMNS = ("image", "encoded", "searched", "residual, encoded", "residual, searched")
@@ -27,7 +27,7 @@ def plot_latent_search(images, before, after, *, curve=None, contrast=0, figure=
     Returns
     -------
     matplotlib.figure.Figure
-        The greys of a row and the colours of all residuals are the same; below a residual stands its mean
+        The grays of a row and the colors of all residuals are the same; below a residual stands its mean
         over the foreground.
 
     Raises
@@ -71,12 +71,12 @@ def _draw_pictures(figure, pictures):
         axis.set_title(title, fontsize="medium")
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], facecolor="black")
-    for row, greys, colours in zip(axes, pictures, residuals, strict=True):
-        black, white = np.nanpercentile(greys[0], (1, 99.5))
-        for axis, image in zip(row[:3], greys, strict=True):
+    for row, grays, colors in zip(axes, pictures, residuals, strict=True):
+        black, white = np.nanpercentile(grays[0], (1, 99.5))
+        for axis, image in zip(row[:3], grays, strict=True):
             axis.imshow(image, cmap="gray", vmin=black, vmax=white)
-        for axis, residual in zip(row[3:], colours, strict=True):
-            drawn = axis.imshow(residual, cmap=MAP_COLOURS, vmin=0, vmax=brightest)
+        for axis, residual in zip(row[3:], colors, strict=True):
+            drawn = axis.imshow(residual, cmap=MAP_COLORS, vmin=0, vmax=brightest)
             axis.set_xlabel(f"mean {np.nanmean(residual):.3g}", fontsize="small")
     figure.colorbar(drawn, ax=axes[:, 3:], label="|image - reference| (units of the image)", shrink=0.8)
 

@@ -27,7 +27,7 @@ def plot_mixture(
     names : sequence of str, default=None
         Of all features, for the axes.
     labels : integer array of shape (n_samples, height, width) or (n_pixels,), default=None
-        Pixels above 0 are drawn as abnormal, in another colour and sign.
+        Pixels above 0 are drawn as abnormal, in another color and sign.
     n_points : int, default=4000
         Pixels to draw of each kind, chosen at random.
     random_state : int, default=0
@@ -87,10 +87,8 @@ def _some(points, n_points, rng):
     return points if len(points) <= n_points else rng.choice(points, n_points, replace=False)
 
 
-def _scatter(axis, points, label, colour, sign):
-    axis.plot(
-        *points.T, sign, label=label, color=colour, markersize=3, alpha=0.5, rasterized=True, zorder=0.5
-    )
+def _scatter(axis, points, label, color, sign):
+    axis.plot(*points.T, sign, label=label, color=color, markersize=3, alpha=0.5, rasterized=True, zorder=0.5)
 
 
 def _ellipse(mean, covariance, **style):

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 
-from skad.plotting.drawing import GREYS_PERCENT, MAP_COLOURS, TRUTH_COLOUR, figure_or_new
+from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS, TRUTH_COLOR, figure_or_new
 from skad.preprocessing.reorient import Reorientation
 
 ORIENTATION = "radiological view: the patient's right is on the left"
@@ -32,7 +32,7 @@ def plot_slices(
     images : array of shape (n_samples, n_contrasts, height, width)
         Row 0 anterior, column 0 the patient's right, as in a `SliceStack`. NaN is drawn black.
     anomaly : array of shape (n_samples, height, width), or dict of str to such arrays
-        High is abnormal; NaN in the background. Several maps, by name, stand side by side, each with colours
+        High is abnormal; NaN in the background. Several maps, by name, stand side by side, each with colors
         of its own.
     labels : integer array of shape (n_samples, height, width), default=None
         The truth: the contour of everything above 0 is drawn.
@@ -61,7 +61,7 @@ def plot_slices(
     >>> import numpy as np
     >>> from skad.plotting import plot_slices
     >>> figure = plot_slices(np.ones((3, 2, 8, 9)), np.ones((3, 8, 9)), n_slices=2)
-    >>> len(figure.axes)  # 2 slices of 2 contrasts and a map, and the colour bar
+    >>> len(figure.axes)  # 2 slices of 2 contrasts and a map, and the color bar
     7
     """
     named = anomaly if isinstance(anomaly, dict) else {"anomaly": anomaly}
@@ -81,8 +81,8 @@ def plot_slices(
         drawn = [axis.imshow(image, aspect=aspect, **style) for axis, image, style in panels]
         if labels is not None and (labels[index] > 0).any():
             for axis in row:
-                axis.contour(labels[index] > 0, levels=[0.5], colors=[TRUTH_COLOUR], linewidths=1.0)
-    _draw_colour_bars(figure, axes, drawn[-len(maps) :])
+                axis.contour(labels[index] > 0, levels=[0.5], colors=[TRUTH_COLOR], linewidths=1.0)
+    _draw_color_bars(figure, axes, drawn[-len(maps) :])
     truth = "; contour: the truth" if labels is not None and np.any(labels) else ""
     figure.supxlabel(ORIENTATION + truth, fontsize="small")
     figure.suptitle(title or "")
@@ -142,7 +142,7 @@ def _check_shapes(images, anomaly):
         )
 
 
-def _draw_colour_bars(figure, axes, drawn):
+def _draw_color_bars(figure, axes, drawn):
     """One beside the only map, or one below each of several."""
     if len(drawn) == 1:
         label = "anomaly (high is abnormal)"
@@ -154,13 +154,13 @@ def _draw_colour_bars(figure, axes, drawn):
 
 
 def _styles(columns, n_maps):
-    """How each column is drawn: grey windows of the foreground, then the colours of the maps."""
+    """How each column is drawn: gray windows of the foreground, then the colors of the maps."""
     columns = np.moveaxis(columns, 1, 0)
     foreground = ~np.isnan(columns[-n_maps])
-    windows = [_window(image[foreground], GREYS_PERCENT) for image in columns[:-n_maps]]
-    greys = [{"cmap": "gray", "vmin": black, "vmax": white} for black, white in windows]
+    windows = [_window(image[foreground], GRAYS_PERCENT) for image in columns[:-n_maps]]
+    grays = [{"cmap": "gray", "vmin": black, "vmax": white} for black, white in windows]
     norms = [PowerNorm(_MAP_GAMMA, *_window(each, _MAP_PERCENT), clip=True) for each in columns[-n_maps:]]
-    return [*greys, *({"cmap": MAP_COLOURS, "norm": norm} for norm in norms)]
+    return [*grays, *({"cmap": MAP_COLORS, "norm": norm} for norm in norms)]
 
 
 def _cropped(columns, anomaly, labels):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skad.plotting.drawing import GREYS_PERCENT, TRUTH_COLOUR, figure_or_new
+from skad.plotting.drawing import GRAYS_PERCENT, TRUTH_COLOR, figure_or_new
 
 _N_SLICES = 4
 _SQUARES = 6  # of a checkerboard, along the longer side
@@ -36,30 +36,30 @@ def plot_preparation(images, mask, affine, *, figure=None):
     >>> len(figure.axes)  # 2 rows of 4 outlines and 4 checkerboards
     16
     """
-    greys = {name: _grey(voxels) for name, voxels in images.items()}
-    first = next(iter(greys.values()))
+    grays = {name: _gray(voxels) for name, voxels in images.items()}
+    first = next(iter(grays.values()))
     axis, slices = _through(mask, affine)
     width = np.linalg.norm(affine[:3, :3], axis=0)
     across = [i for i in range(3) if i != axis]
     aspect = width[across[1]] / width[across[0]]
     figure = figure_or_new(figure, (2 * _N_SLICES * _PANEL_INCHES, len(images) * _PANEL_INCHES))
     axes = figure.subplots(len(images), 2 * _N_SLICES, squeeze=False)
-    for row, (name, grey) in zip(axes, greys.items(), strict=True):
+    for row, (name, gray) in zip(axes, grays.items(), strict=True):
         row[0].set_ylabel(name)
         for k, index in enumerate(slices):
-            picture, other, inside = (np.take(each, index, axis).T for each in (grey, first, mask))
+            picture, other, inside = (np.take(each, index, axis).T for each in (gray, first, mask))
             _draw(row[k], picture, aspect)
             if inside.any():
-                row[k].contour(inside, [0.5], colors=TRUTH_COLOUR, linewidths=0.8)
+                row[k].contour(inside, [0.5], colors=TRUTH_COLOR, linewidths=0.8)
             board = _checkerboard(picture.shape)
             _draw(row[_N_SLICES + k], np.where(board, picture, other), aspect)
     axes[0, 0].set_title("brain mask", loc="left", fontsize=9)
-    axes[0, _N_SLICES].set_title(f"checkerboard with {next(iter(greys))}", loc="left", fontsize=9)
+    axes[0, _N_SLICES].set_title(f"checkerboard with {next(iter(grays))}", loc="left", fontsize=9)
     return figure
 
 
-def _grey(voxels):
-    low, high = np.nanpercentile(voxels, GREYS_PERCENT) if np.isfinite(voxels).any() else (0, 1)
+def _gray(voxels):
+    low, high = np.nanpercentile(voxels, GRAYS_PERCENT) if np.isfinite(voxels).any() else (0, 1)
     return np.nan_to_num(np.clip((voxels - low) / max(high - low, 1e-12), 0, 1))
 
 

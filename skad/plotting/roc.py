@@ -13,14 +13,14 @@ def plot_roc(curves, *, ax=None):
     curves : dict of str to (fpr, tpr, roc_auc) or (fpr, tpr, roc_auc, sd)
         One curve per name, such as a class or a method; `skad.metrics.mean_roc_curve` gives one with its
         standard deviation over volumes. Or a dict of such dicts, ``{class: {method: curve}}``: one panel per
-        class, in which a method keeps its colour and line.
+        class, in which a method keeps its color and line.
     ax : matplotlib.axes.Axes, or sequence of them with one per class, default=None
         To draw on; None makes a figure.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Up to seven curves differ in colour to every colour vision; neighbours differ in line as well.
+        Up to seven curves differ in color to every color vision; neighbors differ in line as well.
 
     Raises
     ------

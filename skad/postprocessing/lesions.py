@@ -22,7 +22,7 @@ def hysteresis_threshold(anomaly: Array, low: float, high: float, *, connectivit
     low, high : float
         ``low <= high``.
     connectivity : int, default=1
-        Neighbours share a face (1), an edge (2), a corner (3).
+        Neighbors share a face (1), an edge (2), a corner (3).
 
     Returns
     -------
@@ -60,7 +60,7 @@ def remove_small_lesions(
     min_volume : float, default=0.01
         mL; the default is a sphere of 2.7 mm.
     connectivity : int, default=1
-        Neighbours share a face (1), an edge (2), a corner (3).
+        Neighbors share a face (1), an edge (2), a corner (3).
 
     Returns
     -------
@@ -132,7 +132,7 @@ def lesion_table(
     p_values : callable, default=None
         Anomaly scores to p-values, such as ``ConformalCalibrator.p_values_of``.
     connectivity : int, default=1
-        Neighbours share a face (1), an edge (2), a corner (3).
+        Neighbors share a face (1), an edge (2), a corner (3).
 
     Returns
     -------

@@ -7,7 +7,7 @@ from skad.utils.typing import Array, FloatArray
 
 
 def smooth_foreground(maps: FloatArray, sigma: float) -> FloatArray:
-    """Smooth the last two axes by a normalised convolution: background (NaN) neither bleeds in nor is filled.
+    """Smooth the last two axes by a normalized convolution: background (NaN) neither bleeds in nor is filled.
 
     Parameters
     ----------

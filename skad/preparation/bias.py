@@ -6,7 +6,7 @@ from skad.preparation.itk import TO_ITK, itk_errors, load_simpleitk, one_thread,
 from skad.preparation.sources import Flattened
 from skad.preparation.step import VolumeStep, changed
 
-COARSE = 4.0  # mm between the voxels that N4 sees; the field is smooth over centimetres (Tustison 2010)
+COARSE = 4.0  # mm between the voxels that N4 sees; the field is smooth over centimeters (Tustison 2010)
 N_ITERATIONS = [50, 50, 50, 50]  # at most, per level of the spline
 
 

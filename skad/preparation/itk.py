@@ -82,7 +82,7 @@ def to_itk(array, affine):
 def find_motion(fixed, moving, *, motion, mask=None, starts=None):
     """The motion that makes a moving image most informative about a fixed one.
 
-    Maximises the mutual information of Mattes et al. (2003), estimated from `N_SAMPLES` voxels of the fixed
+    Maximizes the mutual information of Mattes et al. (2003), estimated from `N_SAMPLES` voxels of the fixed
     image, by gradient descent from coarse to fine. Equal images give equal motions.
 
     Parameters
@@ -111,16 +111,16 @@ def find_motion(fixed, moving, *, motion, mask=None, starts=None):
     if mask is not None:
         method.SetMetricFixedMask(to_itk(mask, fixed[1]))
     best = _most_informative(sitk, method, images, starts or [np.eye(4)])
-    centre = TO_ITK[:3, :3] @ centre_of(fixed[0] if mask is None else mask, fixed[1])
+    center = TO_ITK[:3, :3] @ center_of(fixed[0] if mask is None else mask, fixed[1])
     for kind in ("rigid", "affine")[: 1 if motion == "rigid" else 2]:
-        best = best @ _descend(sitk, method, images, kind, best, centre)
+        best = best @ _descend(sitk, method, images, kind, best, center)
     return best
 
 
-def _descend(sitk, method, images, motion, start, centre):
-    """What a motion of 6 or 12 degrees of freedom about `centre` adds to `start`, of shape (4, 4)."""
+def _descend(sitk, method, images, motion, start, center):
+    """What a motion of 6 or 12 degrees of freedom about `center` adds to `start`, of shape (4, 4)."""
     found = sitk.AffineTransform(3) if motion == "affine" else sitk.Euler3DTransform()
-    found.SetCenter(centre.tolist())
+    found.SetCenter(center.tolist())
     method.SetMovingInitialTransform(_to_transform(sitk, start))
     method.SetInitialTransform(found, inPlace=True)
     method.SetShrinkFactorsPerLevel([1] * len(BLUR))  # thick slices have no voxel to spare
@@ -130,8 +130,8 @@ def _descend(sitk, method, images, motion, start, centre):
     return _to_matrix(found)
 
 
-def centre_of(array, affine):
-    """Centre of mass of an image's intensities or of a mask, mm."""
+def center_of(array, affine):
+    """Center of mass of an image's intensities or of a mask, mm."""
     weights = np.clip(np.nan_to_num(array, posinf=0, neginf=0), 0, None)
     return (affine @ [*ndimage.center_of_mass(weights), 1.0])[:3]
 

@@ -80,10 +80,10 @@ def _otsu(values):
     if values.min() == values.max():
         return values.min() - 1  # nothing to tell apart: all of it is head
     counts, edges = np.histogram(values, 256)
-    centres = (edges[:-1] + edges[1:]) / 2
+    centers = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
     above = below[-1] - below
-    sums = np.cumsum(counts * centres)
+    sums = np.cumsum(counts * centers)
     with np.errstate(invalid="ignore", divide="ignore"):
         between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
     return edges[1 + int(np.nanargmax(between))]

@@ -9,12 +9,12 @@ from nilearn.image import get_data
 from scipy import ndimage
 
 from skad.io.sources import InMemory
-from skad.preparation.itk import centre_of, find_motion, load_simpleitk
+from skad.preparation.itk import center_of, find_motion, load_simpleitk
 from skad.preparation.sources import Original
 
 RIM = 8.0  # mm around the template's brain that still count: the dark gap to the skull tells its edge (we)
 TEMPLATE_VOXEL = 2  # mm
-# Where a search may begin: the centre of a head lies below that of its brain, the more neck was scanned (we).
+# Where a search may begin: the center of a head lies below that of its brain, the more neck was scanned (we).
 STARTS = tuple((0.0, y, z) for y in (-10.0, 10.0) for z in (-10.0, 10.0, 30.0, 50.0))
 
 
@@ -38,7 +38,7 @@ def template_mask(voxels, affine):
     load_simpleitk()
     image, mask, placed = load_template()
     rim = ndimage.binary_dilation(mask, iterations=round(RIM / TEMPLATE_VOXEL))
-    offset = centre_of(voxels, affine) - centre_of(mask, placed)
+    offset = center_of(voxels, affine) - center_of(mask, placed)
     starts = [_shift(offset + shift) for shift in STARTS]
     motion = find_motion((image, placed), (voxels, affine), motion="affine", mask=rim, starts=starts)
     brain = Original(InMemory(mask, "the template's brain"), placed, None, np.linalg.inv(motion))
@@ -60,7 +60,7 @@ def motion_from_template(voxels, mask, affine):
         Voxel indices to mm.
     """
     image, brain, placed = load_template()
-    start = _shift(centre_of(mask, affine) - centre_of(brain, placed))
+    start = _shift(center_of(mask, affine) - center_of(brain, placed))
     moving = (np.where(mask, voxels, 0), affine)
     return find_motion(
         (np.where(brain, image, 0), placed), moving, motion="affine", mask=brain, starts=[start]

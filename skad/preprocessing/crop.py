@@ -1,4 +1,4 @@
-"""Slices to the size a network expects, by cutting or padding around the centre, and back."""
+"""Slices to the size a network expects, by cutting or padding around the center, and back."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Cropping:
-    """Centre crop, or pad, each slice to (height, width); pixels keep their values and their size in mm (K).
+    """Center crop, or pad, each slice to (height, width); pixels keep their values and their size in mm (K).
 
     Parameters
     ----------
@@ -22,22 +22,22 @@ class Cropping:
 
     def forward(self, slices):
         """Slices (n, rows, columns) to (n, height, width), padded with NaN."""
-        return _recentre(slices, self.shape, self.size, np.nan)
+        return _recenter(slices, self.shape, self.size, np.nan)
 
     def forward_labels(self, labels):
         """Integer labels (n, rows, columns) to (n, height, width), padded with 0."""
-        return _recentre(labels, self.shape, self.size, 0)
+        return _recenter(labels, self.shape, self.size, 0)
 
     def cuts(self, mask):
         """Whether True pixels of a mask (n, rows, columns) lie outside the frame."""
-        return np.count_nonzero(mask) > np.count_nonzero(_recentre(mask, self.shape, self.size, False))
+        return np.count_nonzero(mask) > np.count_nonzero(_recenter(mask, self.shape, self.size, False))
 
     def inverse(self, maps):
         """Maps (n, height, width) to (n, rows, columns); what was cut away is NaN."""
-        return _recentre(maps, self.shape, self.size, np.nan, back=True)
+        return _recenter(maps, self.shape, self.size, np.nan, back=True)
 
 
-def _recentre(images, shape, size, fill, back=False):
+def _recenter(images, shape, size, fill, back=False):
     if shape == size:
         return images
     inner, outer = zip(*(_overlap(n, m) for n, m in zip(shape, size, strict=True)), strict=True)
@@ -48,7 +48,7 @@ def _recentre(images, shape, size, fill, back=False):
 
 
 def _overlap(length, new_length):
-    """The shared stretch of two centred intervals, as slices of the first and of the second."""
+    """The shared stretch of two centered intervals, as slices of the first and of the second."""
     start = (length - new_length) // 2
     shared = min(length, new_length)
     first, second = max(start, 0), max(-start, 0)

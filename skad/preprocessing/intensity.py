@@ -25,7 +25,7 @@ class IntensityMap:
     clip: bool = False
 
     def forward(self, image):
-        """Normalised intensities, float32 of the image's shape."""
+        """Normalized intensities, float32 of the image's shape."""
         return _piecewise(image, self.knots, self.values, self.clip)
 
     def inverse(self, image):
@@ -92,7 +92,7 @@ def robust_ends(intensities):
 
 
 def check_varies(intensities):
-    """Raise where there is nothing to normalise by."""
+    """Raise where there is nothing to normalize by."""
     if not np.max(intensities) > np.min(intensities):
         raise ValueError("is constant in the foreground: check the image, or leave the subject out.")
 

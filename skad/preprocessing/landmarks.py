@@ -1,4 +1,4 @@
-"""Histogram landmarks learnt from a cohort: white matter becomes the middle of the range."""
+"""Histogram landmarks learned from a cohort: white matter becomes the middle of the range."""
 
 import numpy as np
 from scipy import ndimage, signal

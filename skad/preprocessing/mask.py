@@ -88,11 +88,11 @@ def otsu_threshold(values, n_bins=256):
     True
     """
     counts, edges = np.histogram(values, bins=n_bins)
-    centres = (edges[:-1] + edges[1:]) / 2
+    centers = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below
-    sum_below = np.cumsum(counts * centres)[:-1]
-    sum_above = (counts * centres).sum() - sum_below
+    sum_below = np.cumsum(counts * centers)[:-1]
+    sum_above = (counts * centers).sum() - sum_below
     with np.errstate(invalid="ignore", divide="ignore"):
         between = below * above * (sum_below / below - sum_above / above) ** 2
     return float(edges[1:-1][np.nan_to_num(between).argmax()])

@@ -24,17 +24,17 @@ from skad.preprocessing.landmarks import (
     standard_landmarks,
 )
 from skad.preprocessing.stack import SliceStack
-from skad.preprocessing.subject import check_size, normalisers, place, read_axial, to_label_slices, to_slices
+from skad.preprocessing.subject import check_size, normalizers, place, read_axial, to_label_slices, to_slices
 from skad.utils.typing import Array, PathLike
 
 _LARGEST_SIZE = 8192  # pixels along an axis
 
 
 class VolumePreprocessor(BaseEstimator):
-    """Turn volumes into a stack of normalised axial slices, and maps of the slices into native-space images.
+    """Turn volumes into a stack of normalized axial slices, and maps of the slices into native-space images.
 
     The steps, each with its inverse: reorientation to axial slices, foreground, resampling, intensity
-    normalisation in the foreground, cropping or resizing. Images are assumed to be co-registered.
+    normalization in the foreground, cropping or resizing. Images are assumed to be co-registered.
 
     Parameters
     ----------
@@ -45,12 +45,13 @@ class VolumePreprocessor(BaseEstimator):
         Height (anterior-posterior) and width (right-left) of the slices, pixels.
     fit_mode : {"auto", "resize", "crop"}, default="auto"
         How slices get `size`: "resize" scales the whole field of view with square pixels (A), so `voxel_size`
-        is not the pixels' size; "crop" cuts or pads around the centre and keeps the voxels as pixels (K).
+        is not the pixels' size; "crop" cuts or pads around the center and keeps the voxels as pixels (K).
         "auto" is "crop" when `voxel_size` is given, so that a pixel is as many mm in every patient, else
         "resize".
     intensity : {"zscore", "whitematter", "range"} or None, default="zscore"
-        "zscore": zero mean and unit variance in the foreground (A); "whitematter": histogram landmarks learnt
-        in `fit`, white matter in the middle of [-1, 1] (K); "range": the foreground's range to [-1, 1].
+        "zscore": zero mean and unit variance in the foreground (A); "whitematter": landmarks of the
+        histogram, learned in `fit`, white matter in the middle of [-1, 1] (K); "range": the foreground's
+        range to [-1, 1].
     mask : {"auto", "given", "nonzero", "otsu"} or None, default="auto"
         Where the foreground comes from, see `skad.preprocessing.foreground`.
     outside : {"nan", "zero"}, default="nan"
@@ -131,7 +132,7 @@ class VolumePreprocessor(BaseEstimator):
         Parameters
         ----------
         volumes : list of Volume
-            Their voxels are read only where intensities have to be learnt.
+            Their voxels are read only where intensities have to be learned.
         y : ignored
 
         Returns
@@ -179,14 +180,14 @@ class VolumePreprocessor(BaseEstimator):
         """
         check_is_fitted(self, "contrasts_")
         volumes = _as_list(volumes)
-        labelled = all(volume.has_labels for volume in volumes)
+        labeled = all(volume.has_labels for volume in volumes)
         parts = Parallel(self.n_jobs, return_as="generator")(
-            delayed(self._slice)(v, labelled) for v in volumes
+            delayed(self._slice)(v, labeled) for v in volumes
         )
         height, width = self.size
         with ExitStack() as files:
             X = files.enter_context(_rows(out, "", (len(self.contrasts_), height, width), np.float32))
-            y = files.enter_context(_rows(out, "_labels", (height, width), np.int16)) if labelled else None
+            y = files.enter_context(_rows(out, "_labels", (height, width), np.int16)) if labeled else None
             placements, indices = zip(*(_collect(part, X, y) for part in parts), strict=True)
         counts = [len(index) for index in indices]
         return SliceStack(
@@ -241,12 +242,12 @@ class VolumePreprocessor(BaseEstimator):
     def _landmarks(self, volume):
         self._check_size(volume)
         axial = read_axial(volume, self.contrasts_, self.mask)
-        return normalisers(volume, axial, self.contrasts_, self._landmarks_of)
+        return normalizers(volume, axial, self.contrasts_, self._landmarks_of)
 
     def _landmarks_of(self, index, intensities):
         return histogram_landmarks(intensities, brightest=is_t1_weighted(self.contrasts_[index]))
 
-    def _normaliser(self, index, intensities):
+    def _normalizer(self, index, intensities):
         if self.intensity == "whitematter":
             return match_landmarks(self._landmarks_of(index, intensities), self.landmarks_[index])
         return {"zscore": zscore, "range": robust_range}[self.intensity](intensities)
@@ -254,12 +255,12 @@ class VolumePreprocessor(BaseEstimator):
     def _check_size(self, volume):
         check_size(volume, voxel_size=_per_slice_axis(self.voxel_size), max_voxels=self.max_voxels)
 
-    def _slice(self, volume, labelled):
+    def _slice(self, volume, labeled):
         self._check_size(volume)
         axial = read_axial(volume, self.contrasts_, self.mask)
         intensities = {}
         if self.intensity is not None:
-            intensities = normalisers(volume, axial, self.contrasts_, self._normaliser)
+            intensities = normalizers(volume, axial, self.contrasts_, self._normalizer)
         spacing = _per_slice_axis(self.voxel_size)
         placement = place(
             volume, axial, intensities, voxel_size=spacing, size=self.size, fit_mode=self._fit_mode()
@@ -273,7 +274,7 @@ class VolumePreprocessor(BaseEstimator):
                 f"Subject {volume.subject!r} has no foreground left at voxel_size={self.voxel_size} and "
                 f"size={self.size}: its mask is too small, check it."
             )
-        return X[kept], to_label_slices(volume, placement)[kept] if labelled else None, kept, placement
+        return X[kept], to_label_slices(volume, placement)[kept] if labeled else None, kept, placement
 
 
 def _rows(out, ending, row_shape, dtype):
@@ -295,7 +296,7 @@ def _standard(found, contrast):
     landmarks = [of_subject[contrast] for of_subject in found if contrast in of_subject]
     if not landmarks:
         raise ValueError(
-            f"No subject has the contrast {contrast!r}: its landmarks cannot be learnt, leave it out."
+            f"No subject has the contrast {contrast!r}: its landmarks cannot be learned, leave it out."
         )
     return standard_landmarks(landmarks)
 

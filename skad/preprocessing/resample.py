@@ -15,11 +15,11 @@ from skad.preprocessing.interpolation import (
 
 @dataclass(frozen=True)
 class Resampling:
-    """Change the voxel size of a grid; its axes and its centre stay where they are.
+    """Change the voxel size of a grid; its axes and its center stay where they are.
 
     Images go through cubic splines (K), after the caller extended the foreground into the background,
     smoothed first along axes that get coarser (we: Gaussian of half the voxel ratio minus one, against
-    aliasing); labels through nearest neighbours; maps come back by linear interpolation, which keeps the
+    aliasing); labels through nearest neighbors; maps come back by linear interpolation, which keeps the
     largest value where it was and never overshoots.
 
     Parameters
@@ -85,7 +85,7 @@ class Resampling:
 
 
 def _starts(shape, new_shape, steps):
-    """Position of the first new voxel, in old voxels, when both grids share their centre."""
+    """Position of the first new voxel, in old voxels, when both grids share their center."""
     return (np.array(shape) - 1) / 2 - steps * (np.array(new_shape) - 1) / 2
 
 

@@ -87,7 +87,7 @@ class Placement:
     foreground : PackedMask
         On the native grid, as axial slices.
     intensities : dict of str to IntensityMap
-        How each contrast was normalised; its `inverse` gives scanner units.
+        How each contrast was normalized; its `inverse` gives scanner units.
     """
 
     reorientation: object

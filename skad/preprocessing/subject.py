@@ -110,7 +110,7 @@ def read_axial(volume, contrasts, mask):
     return AxialImages(images, found, reorientation)
 
 
-def normalisers(volume, axial, contrasts, fit_one):
+def normalizers(volume, axial, contrasts, fit_one):
     """The intensity map of each contrast of one subject.
 
     Parameters
@@ -153,7 +153,7 @@ def place(volume, axial, intensities, *, voxel_size, size, fit_mode):
 
 
 def to_slices(volume, axial, placement, contrasts):
-    """Normalised slices of all contrasts.
+    """Normalized slices of all contrasts.
 
     Parameters
     ----------

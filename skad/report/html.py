@@ -85,7 +85,7 @@ def write_html(
         tables=tables or {},
         figures={caption: _png(figure) for caption, figure in (figures or {}).items()},
         niivue=base64.b64encode((_HERE / "niivue" / "niivue.umd.js.gz").read_bytes()).decode(),
-        licence=(_HERE / "niivue" / "LICENSE.txt").read_text(encoding="utf-8"),
+        license=(_HERE / "niivue" / "LICENSE.txt").read_text(encoding="utf-8"),
     )
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -6,13 +6,13 @@ import numpy as np
 from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure
 
 from skad.io import compact_nifti
-from skad.plotting.drawing import GREYS_PERCENT
+from skad.plotting.drawing import GRAYS_PERCENT
 
 _MARGIN_MM = 10.0  # around the foreground of the map: enough to see where one is
-_GREYS = 256
+_GRAYS = 256
 _SCORES = 4096  # levels of the map, so that a threshold can be set finely where scores have a heavy tail
 _STORED_PERCENT = 99.95  # of the foreground: brighter voxels are clipped
-_THICK = 1.5  # times the smallest voxel size: slices that are no neighbours in an outline
+_THICK = 1.5  # times the smallest voxel size: slices that are no neighbors in an outline
 _MIDDLE = np.array([False, True, False])[:, None, None] & np.ones((3, 3, 3), bool)
 
 
@@ -79,20 +79,20 @@ def _along_axes(affine):
 def _contrast(name, image, foreground, box, affine):
     values = image[foreground & np.isfinite(image)]
     black, white, high = (
-        np.percentile(values, (*GREYS_PERCENT, _STORED_PERCENT)) if values.size else (0, 1, 1)
+        np.percentile(values, (*GRAYS_PERCENT, _STORED_PERCENT)) if values.size else (0, 1, 1)
     )
     low = min(float(black), float(np.nanmin(image, initial=0)))
-    nifti = _nifti(image, box, affine, low=low, high=float(high), n_levels=_GREYS)
+    nifti = _nifti(image, box, affine, low=low, high=float(high), n_levels=_GRAYS)
     return {"name": name, "nifti": nifti, "black": float(black), "white": float(white)}
 
 
 def _outline(mask, affine):
     """The voxels that touch a mask from outside; of thick slices only those in the slice."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    neighbours = generate_binary_structure(3, 1)
+    neighbors = generate_binary_structure(3, 1)
     for axis in np.flatnonzero(sizes > _THICK * sizes.min()):
-        neighbours &= np.moveaxis(_MIDDLE, 0, axis)
-    return binary_dilation(mask, neighbours) & ~mask
+        neighbors &= np.moveaxis(_MIDDLE, 0, axis)
+    return binary_dilation(mask, neighbors) & ~mask
 
 
 def _nifti(image, box, affine, **levels):

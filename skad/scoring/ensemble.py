@@ -57,7 +57,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     -----
     We. Beyond one normal pixel in 10,000 there are too few to count: from there on the tail is taken as
     exponential, :math:`-\log p` rising by 1 per mean excess. The sum is a ranking and no p-value itself:
-    scorers of one pixel are not independent, and pixels they have learnt from look more normal to a network
+    scorers of one pixel are not independent, and pixels they have learned from look more normal to a network
     than those of new patients, so that networks weigh more than scorers that learn little. Parameters of
     members are reached by name, as in :class:`sklearn.ensemble.VotingRegressor`.
 

@@ -27,7 +27,7 @@ class MixtureScorer(PixelScorerMixin, BaseEstimator):
     reg_covar : float, default=1e-6
         Added to the variances, squared units of X.
     max_iter : int, default=100
-        Steps of expectation maximisation.
+        Steps of expectation maximization.
     max_pixels : int, default=200_000
         Pixels, drawn from the whole training foreground, that the mixture is fitted to.
     contamination : float, default=0.01

@@ -45,7 +45,7 @@ def median_foreground(maps, size):
 
 
 class IntensityScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: its intensity in one contrast, smoothed inside the foreground. Nothing is learnt.
+    """Score of a pixel: its intensity in one contrast, smoothed inside the foreground. Nothing is learned.
 
     Bright on FLAIR is all that this knows of a lesion, and on multiple sclerosis it beats most autoencoders.
 

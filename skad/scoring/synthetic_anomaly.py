@@ -85,7 +85,7 @@ def dice_loss(logits, mask, foreground):
 
 @describe_training
 class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: minus the logit of a U-Net that learnt to segment lesions planted into normal slices.
+    """Score of a pixel: minus the logit of a U-Net trained to segment synthetic lesions in normal slices.
 
     Takes images, or pairs: then the reference joins as further channels, and lesions are planted into the
     image only.
@@ -148,7 +148,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     no label, but the planted families are an assumption about lesions: a detector is flattered by a selection
     score that plants the same. In pairs the reference is that of the unharmed slice, as a perfect
     reconstructor would give it; one that copies part of a lesion shows the network less difference at score
-    time than it has learnt from.
+    time than it has learned from.
 
     References
     ----------

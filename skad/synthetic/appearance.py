@@ -149,7 +149,7 @@ class Appearance(BaseEstimator):
         """Factor of the shift at every pixel: one for each level of the tissue in a random contrast."""
         n, device = len(own), own.device
         guide = own[torch.arange(n, device=device), torch.randint(own.shape[1], (n,), device=device)]
-        center = guide.flatten(1).gather(1, shapes.centre[:, None])[:, :, None]
+        center = guide.flatten(1).gather(1, shapes.center[:, None])[:, :, None]
         inside = shapes.mask[:, 0]
         spread = ((guide - center).square() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1e-6)
         width = spread.sqrt().clamp(min=1e-6)[:, None, None]

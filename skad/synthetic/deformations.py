@@ -1,4 +1,4 @@
-"""Deformations: tissue pushed away from a centre, or pulled towards it."""
+"""Deformations: tissue pushed away from a center, or pulled towards it."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ class Deformations(BaseEstimator):
         Pixels at 128 x 128, log-uniform; scaled with the image. Where a few pixels hold no structure a
         deformation cannot be seen.
     strength : (float, float), default=(0.4, 0.8)
-        Relative displacement at the centre: 0.8 draws what lies at 0.2 of the distance. Less than 1 keeps
+        Relative displacement at the center: 0.8 draws what lies at 0.2 of the distance. Less than 1 keeps
         tissue from folding.
 
     Notes

@@ -155,7 +155,7 @@ class Lesions(BaseEstimator):
                 guide = tissue[slices[rows], contrasts[rows]][:, None]
                 factor[rows] = outline.carve(shapes.take(rows), guide)
         # the central pixel always belongs to the lesion, so that none is empty
-        return factor.flatten(1).scatter(1, shapes.centre[:, None], 1.0).view_as(factor)
+        return factor.flatten(1).scatter(1, shapes.center[:, None], 1.0).view_as(factor)
 
     def _appearance(self):
         return Appearance() if isinstance(self.appearance, str) else self.appearance

@@ -148,7 +148,7 @@ class Components(BaseEstimator):
 
 def _difference(shapes, tissue):
     """The contrast around every lesion minus its value at the lesion's center."""
-    return tissue - tissue.flatten(1).gather(1, shapes.centre[:, None])[:, :, None, None]
+    return tissue - tissue.flatten(1).gather(1, shapes.center[:, None])[:, :, None, None]
 
 
 def _slope(images):

@@ -20,24 +20,24 @@ class Shapes(NamedTuple):
     mask : Tensor of shape (n, 1, height, width)
         0 outside, 1 inside, between on the rim and one half at the radius; 0 in the background.
     frame : Tensor of shape (n, height, width, 2)
-        Position in the lesion's own axes (x, y), in radii; the centre is (0, 0).
+        Position in the lesion's own axes (x, y), in radii; the center is (0, 0).
     distance : Tensor of shape (n, 1, height, width)
-        From the centre, in radii of the irregular outline.
-    centre : int64 Tensor of shape (n,)
+        From the center, in radii of the irregular outline.
+    center : int64 Tensor of shape (n,)
         Index of the central pixel in the flattened slice.
     """
 
     mask: torch.Tensor
     frame: torch.Tensor
     distance: torch.Tensor
-    centre: torch.Tensor
+    center: torch.Tensor
 
     @property
     def offset(self):
-        """Position (x, y) relative to the centre in pixels, shape (n, height, width, 2)."""
+        """Position (x, y) relative to the center in pixels, shape (n, height, width, 2)."""
         height, width = self.mask.shape[-2:]
-        x = torch.arange(width, device=self.centre.device) - (self.centre % width)[:, None]
-        y = torch.arange(height, device=self.centre.device) - (self.centre // width)[:, None]
+        x = torch.arange(width, device=self.center.device) - (self.center % width)[:, None]
+        y = torch.arange(height, device=self.center.device) - (self.center // width)[:, None]
         return torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=-1).float()
 
     def take(self, rows):
@@ -51,7 +51,7 @@ def draw_shapes(foreground, *, radius, warp=0.25, edge=(1.0, 3.0)):
     Parameters
     ----------
     foreground : bool Tensor of shape (n, 1, height, width)
-        The centre is any of its pixels, all equally likely.
+        The center is any of its pixels, all equally likely.
     radius : (float, float)
         Smallest and largest radius in pixels at 128 x 128, drawn log-uniformly. (An ellipse has the
         radius of the circle of its area.)
@@ -76,13 +76,13 @@ def draw_shapes(foreground, *, radius, warp=0.25, edge=(1.0, 3.0)):
     n, device = len(foreground), foreground.device
     scale = pixel_scale(foreground)
     radii = log_uniform(n, smallest, largest, device=device) * scale
-    centre = _random_pixels(foreground)
-    frame = _own_axes(centre, radii, *foreground.shape[-2:])
+    center = _random_pixels(foreground)
+    frame = _own_axes(center, radii, *foreground.shape[-2:])
     noise = smooth_noise(frame, 1)
     distance = torch.linalg.vector_norm(frame, dim=-1)[:, None] * (warp * noise).exp()
     rim = torch.minimum(uniform(n, *edge, device=device) * scale, radii)
     mask = (0.5 + (1 - distance) * (radii / rim)[:, None, None, None]).clamp(0, 1)
-    return Shapes(mask * foreground, frame, distance, centre)
+    return Shapes(mask * foreground, frame, distance, center)
 
 
 def pixel_scale(images):
@@ -128,13 +128,13 @@ def _random_pixels(foreground):
     return (lots * foreground.flatten(1)).argmax(dim=1)
 
 
-def _own_axes(centre, radii, height, width):
-    """Positions in units of the two half axes of a random ellipse around each centre, turned into them."""
-    n, device = len(centre), centre.device
+def _own_axes(center, radii, height, width):
+    """Positions in units of the two half axes of a random ellipse around each center, turned into them."""
+    n, device = len(center), center.device
     angle = uniform(n, 0.0, math.pi, device=device)
     stretch = log_uniform(n, 1 / MOST_STRETCHED, MOST_STRETCHED, device=device)
     cos, sin = angle.cos() / radii, angle.sin() / radii
-    x, y = (centre % width).float(), (centre // width).float()
+    x, y = (center % width).float(), (center // width).float()
     along = torch.stack([cos, sin, -cos * x - sin * y]) / stretch
     across = torch.stack([-sin, cos, sin * x - cos * y]) * stretch
     columns = torch.arange(width, device=device).expand(height, width)

@@ -4,7 +4,7 @@ import numpy as np
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 # What skorch's callbacks learn during a training and need to go on with it.
-_LEARNT = {
+_LEARNED = {
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
     LRScheduler: ("batch_idx_", "lr_scheduler_"),
 }
@@ -36,7 +36,7 @@ def states_of(callbacks):
     return {
         name: {attribute: _plain(getattr(callback, attribute)) for attribute in attributes}
         for name, callback in callbacks
-        for kind, attributes in _LEARNT.items()
+        for kind, attributes in _LEARNED.items()
         if isinstance(callback, kind)
     }
 

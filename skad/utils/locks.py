@@ -26,7 +26,7 @@ def locked(folder: PathLike) -> Iterator[Path]:
     """Keep a folder for this run; the block of a second run does not start.
 
     The lock is one of the operating system (``flock``) on the file ``.skad-lock``: it ends with the process,
-    however that ends, and with the processes it forked, so that no lock of a dead run has to be recognised by
+    however that ends, and with the processes it forked, so that no lock of a dead run has to be recognized by
     the number of a process, which another process may have got since. The file is removed at the end of the
     block; one that a killed run left behind locks nothing. Where a file system, or Windows, has no ``flock``,
     nothing is locked.

@@ -113,7 +113,7 @@ def test_loss_takes_labels_by_class_and_leaves_out_background_and_unlabeled_pixe
     assert float(losses["focal_loss"]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_optimiser_has_the_rates_asked_for(fitted):
+def test_optimizer_has_the_rates_asked_for(fitted):
     (optimizer,) = fitted.set_params(lr=0.3, weight_decay=0.2)._adamw(fitted.module_).values()
     assert isinstance(optimizer, torch.optim.AdamW)
     assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (0.3, 0.2)

@@ -53,7 +53,7 @@ def test_there_is_a_row_for_every_method_seed_and_patient(results, slices):
     assert {row for row in found if row[0] in METHODS} == expected
 
 
-def test_only_normal_slices_of_training_patients_are_learnt_from(slices):
+def test_only_normal_slices_of_training_patients_are_learned_from(slices):
     train, test = set(slices.patients("train")), set(slices.patients("test"))
     assert len(train) == 2 and len(test) == 3 and not train & test
     assert set(slices.patients("validation")) <= train

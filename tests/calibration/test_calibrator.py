@@ -19,7 +19,7 @@ from skad.scoring import IntensityScorer, ResidualScorer
 pytestmark = pytest.mark.filterwarnings("ignore::skad.calibration.UnlikeTrainingWarning")
 
 SHAPE = (9, 11, 7)  # all different
-CENTRED = np.array([[2.0, 0, 0, -8], [0, 2, 0, -10], [0, 0, 2, -6], [0, 0, 0, 1]])
+CENTERED = np.array([[2.0, 0, 0, -8], [0, 2, 0, -10], [0, 0, 2, -6], [0, 0, 0, 1]])
 
 
 class Brightness(BaseEstimator):
@@ -99,7 +99,7 @@ def test_new_patients_get_the_rates_that_are_promised():
         assert 0.02 < np.mean(results) <= 0.1 + 3 * np.std(results) / np.sqrt(len(results))
 
 
-def test_slices_of_a_patient_need_not_be_neighbours():
+def test_slices_of_a_patient_need_not_be_neighbors():
     X, groups = cohort(12)
     order = np.random.default_rng(0).permutation(len(X))
     first, second = (
@@ -162,10 +162,10 @@ def test_rescaled_intensities_and_swapped_contrasts_raise_the_warning_and_a_cont
     tissue = rng.uniform(size=(120, 1, 12, 10)) + 0.05 * rng.normal(size=40)[groups, None, None, None]
     X = np.concatenate([tissue, 2 - tissue], axis=1) + 0.1 * rng.normal(size=(120, 2, 12, 10))
     X = X.astype(np.float32)
-    learnt, normal, new = groups < 4, (groups >= 4) & (groups < 34), groups >= 34
+    learned, normal, new = groups < 4, (groups >= 4) & (groups < 34), groups >= 34
     pipeline = make_pipeline(
         ContrastTranslator(width=4, n_blocks=0, max_epochs=30, random_state=0), ResidualScorer()
-    ).fit(X[learnt])
+    ).fit(X[learned])
     calibrator = ConformalCalibrator(pipeline, fpr=0.05).fit(X[normal], groups=groups[normal])
     assert calibrator.check_drift(X[new], groups=groups[new]) > 0.05
     for shifted in (1.5 * X[new], X[new][:, ::-1]):
@@ -179,7 +179,7 @@ def brain(seed, n_contrasts=2, lesion=0.0, **kwargs):
     rng = np.random.default_rng(seed)
     images = {f"c{i}": rng.uniform(1, 2, SHAPE).astype(np.float32) for i in range(n_contrasts)}
     images["c0"][4, 5, 3] += lesion
-    return Volume(images, CENTRED, subject=f"sub-{seed:02d}", mask=np.ones(SHAPE, bool), **kwargs)
+    return Volume(images, CENTERED, subject=f"sub-{seed:02d}", mask=np.ones(SHAPE, bool), **kwargs)
 
 
 @pytest.fixture(params=["nan", "zero"])
@@ -219,7 +219,7 @@ def test_a_volume_with_a_lesion_is_no_calibration(volume_detector):
     healthy = [brain(seed, labels=labels) for seed in range(8)]
     sick = brain(8, labels=labels + 1)
     calibrator = ConformalCalibrator(volume_detector, fpr=0.2).fit(healthy)
-    with pytest.raises(ValueError, match="'sub-08' has a labelled lesion"):
+    with pytest.raises(ValueError, match="'sub-08' has a labeled lesion"):
         calibrator.fit([*healthy, sick])
     with pytest.raises(ValueError, match="list of at least one Volume"):
         calibrator.fit(sick)
@@ -232,7 +232,7 @@ def test_drift_of_volumes_is_told_by_subject(volume_detector):
     skewed = brain(60)
     bright = {name: image**4 for name, image in skewed.contrasts.items()}
     with pytest.warns(DriftWarning):
-        calibrator.check_drift([Volume(bright, CENTRED, subject="new", mask=np.ones(SHAPE, bool))])
+        calibrator.check_drift([Volume(bright, CENTERED, subject="new", mask=np.ones(SHAPE, bool))])
 
 
 @pytest.mark.parametrize("frozen", [False, True])

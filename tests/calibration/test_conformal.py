@@ -27,7 +27,7 @@ def patients(rng, n_repeats, n_patients, n_pixels):
     return level + width * rng.standard_exponential((n_repeats, n_patients, n_pixels))
 
 
-def realised(fpr, n_calibration, sample, n_repeats=2000, n_pixels=60, seed=0):
+def realized(fpr, n_calibration, sample, n_repeats=2000, n_pixels=60, seed=0):
     """Share of a new patient's scores above the threshold in every repeat, and whether there is any."""
     scores = patients(np.random.default_rng(seed), n_repeats, n_calibration + 1, n_pixels)
     thresholds = [
@@ -43,7 +43,7 @@ def band(rates):
 
 @pytest.mark.parametrize(("fpr", "n"), [(0.05, 19), (0.05, 30), (0.2, 24), (0.1, 60)])
 def test_share_of_normal_patients_with_any_false_positive_is_the_one_on_paper(fpr, n):
-    _, hit = realised(fpr, n, largest_score, n_pixels=5)
+    _, hit = realized(fpr, n, largest_score, n_pixels=5)
     exact = math.floor((n + 1) * fpr + 1e-9) / (n + 1)
     assert exact <= fpr
     assert abs(hit.mean() - exact) <= 3 * math.sqrt(exact * (1 - exact) / len(hit))
@@ -51,7 +51,7 @@ def test_share_of_normal_patients_with_any_false_positive_is_the_one_on_paper(fp
 
 @pytest.mark.parametrize(("fpr", "n"), [(0.05, 19), (0.05, 60), (0.1, 40), (0.2, 40)])
 def test_share_of_false_positive_pixels_is_at_most_the_rate_and_not_vacuous(fpr, n):
-    share, _ = realised(fpr, n, score_tail)
+    share, _ = realized(fpr, n, score_tail)
     assert share.mean() <= fpr + band(share)
     assert share.mean() >= fpr - 2 / (n + 1) - band(share)  # Angelopoulos et al. 2022, theorem 2
     if n >= 40:
@@ -59,7 +59,7 @@ def test_share_of_false_positive_pixels_is_at_most_the_rate_and_not_vacuous(fpr,
 
 
 def test_a_rate_of_pixels_promises_nothing_of_patients():
-    _, hit = realised(0.05, 40, score_tail)
+    _, hit = realized(0.05, 40, score_tail)
     assert hit.mean() > 0.05 + band(hit)
 
 

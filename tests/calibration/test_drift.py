@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skad.calibration.drift import drift_p_value, summarise
+from skad.calibration.drift import drift_p_value, summarize
 
 
 def cohort(rng, n, *, scale=1.0, offset=0.0):
     """Quantiles of the scores of patients who differ in level and spread."""
     level, spread = rng.normal(5, 0.3, (n, 1)), rng.lognormal(0, 0.15, (n, 1))
     scores = scale * (level + spread * rng.standard_exponential((n, 200))) + offset
-    return np.array([summarise(patient) for patient in scores])
+    return np.array([summarize(patient) for patient in scores])
 
 
 @pytest.mark.parametrize(("n_calibration", "n_new"), [(19, 1), (30, 1), (20, 6), (6, 3)])

@@ -67,5 +67,5 @@ def test_the_order_of_training_scans_does_not_matter():
 def test_all_subjects_with_a_lesion_are_named_at_once(detector):
     labels = np.ones(SHAPE, int)
     scans = [volume(2), volume(3, labels=labels), volume(4, labels=labels)]
-    with pytest.raises(ValueError, match=r"Subjects 'sub-3', 'sub-4' have a labelled lesion"):
+    with pytest.raises(ValueError, match=r"Subjects 'sub-3', 'sub-4' have a labeled lesion"):
         ConformalCalibrator(detector, fpr=0.5).fit(scans)

@@ -241,7 +241,7 @@ def test_a_place_that_cannot_be_written_is_named_before_any_work(name, cohort, d
         code, out, err = run(*command)
         assert code == 2
         is_one_sentence(err, [str(target), "choose a place you may write to"])
-        assert "learnt" not in out
+        assert "learned" not in out
 
 
 def test_a_folder_for_a_detector_is_refused(cohort, tmp_path, run, fast):

@@ -169,7 +169,7 @@ def test_calibration_on_too_few_subjects_or_on_patients_is_refused(detector, nor
     one_sentence(err, "fpr=0.01 needs at least 99 normal patients to calibrate on, got 9")
     code, _, err = run("calibrate", detector, cohort, "--out", out, "--fpr", 0.3)
     assert code == 2
-    one_sentence(err, "'sub-01', 'sub-02', 'sub-03' have a labelled lesion", "leave them out")
+    one_sentence(err, "'sub-01', 'sub-02', 'sub-03' have a labeled lesion", "leave them out")
     assert not out.exists()
 
 

@@ -54,18 +54,18 @@ def test_the_examples_of_the_help_are_commands_that_parse(command):
         ("demo", "skad demo: the following arguments are required: --out; see `skad demo --help`."),
     ],
 )  # fmt: skip
-def test_a_misspelt_word_is_answered_with_the_nearest_one(line, message, run):
+def test_a_misspelled_word_is_answered_with_the_nearest_one(line, message, run):
     assert run(*line.split()) == (2, "", [message])
 
 
-def test_a_misspelt_contrast_is_answered_with_the_nearest_one(cohort, tmp_path, run, fast):
+def test_a_misspelled_contrast_is_answered_with_the_nearest_one(cohort, tmp_path, run, fast):
     arguments = ("fit", cohort, "--method", "adm", "--out", tmp_path / "x", *fast, "--contrasts")
     assert run(*arguments, "flair", "T1w")[2][0].endswith("did you mean FLAIR?")
     assert run(*arguments, "T1w", "T2w")[2][0].endswith("choose other contrasts.")  # another, no misspelling
 
 
 @pytest.mark.parametrize(("condition", "meant"), [("flod=train", "fold"), ("fold=trian", "train")])
-def test_a_misspelt_column_or_value_is_answered_with_the_nearest_one(
+def test_a_misspelled_column_or_value_is_answered_with_the_nearest_one(
     condition, meant, tmp_path, write_cohort, run
 ):
     folder = write_cohort(tmp_path / "in", 1)
@@ -123,7 +123,7 @@ def test_json_of_evaluate_holds_the_table_and_nothing_else_is_on_standard_output
     assert any(line.startswith("3 subjects") for line in err)
 
 
-def test_json_of_fit_and_calibrate_tells_what_was_learnt(cohort, detector, tmp_path, run, fast):
+def test_json_of_fit_and_calibrate_tells_what_was_learned(cohort, detector, tmp_path, run, fast):
     out = tmp_path / "adm.skad"
     fitted = json.loads(run("fit", cohort, "--method", "adm", "--out", out, *fast, "--json")[1])
     assert (fitted["detector"], fitted["contrasts"]) == (out.as_posix(), ["FLAIR", "T1w"])

@@ -124,7 +124,7 @@ def test_the_folder_of_maps_is_a_bids_derivative(maps):
     assert {"Name", "BIDSVersion", "DatasetType", "GeneratedBy"} <= description.keys()
 
 
-def test_the_table_of_scores_summarises_the_maps(maps):
+def test_the_table_of_scores_summarizes_the_maps(maps):
     table = rows(maps / "scores.csv")
     image = nibabel.load(maps / table[0]["map"]).get_fdata(dtype=np.float32)
     assert [row["subject"] for row in table] == ["sub-01", "sub-02", "sub-03"]

@@ -198,7 +198,7 @@ def test_a_mistake_in_the_grid_is_told_before_any_work(text, words, arguments, t
     ("options", "words"),
     [
         (["--folds", 4], ["--folds should be from 2 to 3", "got 4"]),
-        (["--family", "tumours"], ["'tumours'", "blobs"]),
+        (["--family", "tumors"], ["'tumors'", "blobs"]),
         (["--where", "age=3"], ["no column 'age'"]),
         (["--grid", "nowhere.toml"], ["nowhere.toml"]),
     ],

@@ -3,7 +3,7 @@ import pytest
 from skad.datasets import CohortWarning, load_bids
 from skad.io import VolumeReadError
 
-some_unlabelled = pytest.mark.filterwarnings("ignore:.*labels. . of:skad.datasets.CohortWarning")
+some_unlabeled = pytest.mark.filterwarnings("ignore:.*labels. . of:skad.datasets.CohortWarning")
 T1W, FLAIR = "sub-{0}/anat/sub-{0}_T1w.nii.gz", "sub-{0}/anat/sub-{0}_FLAIR.nii.gz"
 
 
@@ -59,7 +59,7 @@ def test_an_annotation_beside_the_scan_comes_before_a_derivative(folder, value):
     assert value(volume.labels) == 2
 
 
-@some_unlabelled
+@some_unlabeled
 def test_each_session_is_a_volume_of_the_same_patient(folder, value):
     path = "sub-a/ses-{0}/anat/sub-a_ses-{0}_T1w.nii.gz"
     mask = "derivatives/x/sub-a/ses-2/anat/sub-a_ses-2_label-lesion_mask.nii.gz"

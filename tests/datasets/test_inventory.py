@@ -187,7 +187,7 @@ def test_a_link_to_a_folder_elsewhere_is_entered_and_one_to_a_known_folder_is_to
     assert take_inventory(cohort).subjects == ("sub-c",)
 
 
-def test_a_subject_without_labels_in_a_labelled_cohort_is_told(folder):
+def test_a_subject_without_labels_in_a_labeled_cohort_is_told(folder):
     files = scans("a", "b", "c") | {f"sub-{i}/anat/sub-{i}_label-lesion_mask.nii.gz": 1 for i in "ab"}
     with pytest.warns(CohortWarning, match="labels: 2 of 3 scans have them, sub-c not"):
         load(folder(files))

@@ -23,7 +23,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize(("files", "contrast", "subject"), LAYOUTS.values(), ids=LAYOUTS.keys())
-def test_every_layout_is_recognised(folder, files, contrast, subject):
+def test_every_layout_is_recognized(folder, files, contrast, subject):
     (volume,) = load(folder(files))
     assert next(iter(volume.contrasts)) == contrast
     assert volume.subject == subject

@@ -1,4 +1,4 @@
-"""What has not learnt is told from what is merely weak."""
+"""What has not learned is told from what is merely weak."""
 
 from types import SimpleNamespace
 

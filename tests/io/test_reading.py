@@ -71,10 +71,10 @@ def test_another_image_format_is_named(tmp_path, voxels):
         read_volume({"T1w": tmp_path / "x.mgz"})
 
 
-def test_colours_are_refused(save):
-    colours = np.zeros(SHAPE, dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+def test_colors_are_refused(save):
+    colors = np.zeros(SHAPE, dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
     with pytest.raises(VolumeReadError, match=r"rgb.nii should hold real numbers"):
-        read_volume({"T1w": save("rgb.nii", colours)})
+        read_volume({"T1w": save("rgb.nii", colors)})
 
 
 @pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])

@@ -1,4 +1,4 @@
-"""Singular covariances are recognised and named; the penalty grows as a variance vanishes."""
+"""Singular covariances are recognized and named; the penalty grows as a variance vanishes."""
 
 import pytest
 import torch
@@ -81,17 +81,17 @@ def train_on_a_plane(constrain, n_steps=50):
     pixels, left, right, logits = (
         torch.randn(s, generator=random) for s in [(300, 4), (4, 2), (2, 3), (300, 3)]
     )
-    learnt = [part.requires_grad_() for part in (left, right, logits)]
-    optimiser = torch.optim.Adam(learnt, lr=0.05)
+    learned = [part.requires_grad_() for part in (left, right, logits)]
+    optimizer = torch.optim.Adam(learned, lr=0.05)
     smallest, losses = [], []
     for _ in range(n_steps):
         features = pixels @ left @ right
         weights, means, covariances = mixture_moments(features, logits.softmax(dim=1))
         covariances = constrain(covariances)
         loss = energy(features, weights, means, covariances).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         smallest.append(torch.linalg.eigvalsh(covariances.detach()).min().item())
         losses.append(loss.item())
     return torch.tensor(smallest), torch.tensor(losses)

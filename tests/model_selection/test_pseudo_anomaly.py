@@ -91,7 +91,7 @@ def test_foreign_tissue_is_another_patients_from_the_same_position(with_groups):
     for i in np.flatnonzero(slices):
         patient, position = planted[i][:, full[i]]
         assert (patient != 100 * groups[i]).all() and len(set(patient)) == 1
-        assert (np.abs(position - height[i]) <= 1).all()  # neighbours may overlap as much on coarse pixels
+        assert (np.abs(position - height[i]) <= 1).all()  # neighbors may overlap as much on coarse pixels
 
 
 def test_the_same_patient_is_no_donor_even_where_its_slices_overlap_more():

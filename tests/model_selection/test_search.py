@@ -99,7 +99,7 @@ def test_a_halving_search_does_not_retrain_either(data, fits, memory):
 
 
 @pytest.mark.parametrize("mmap_mode", [None, "r"])
-def test_what_is_read_back_is_what_was_learnt(mmap_mode, data, fits, tmp_path):
+def test_what_is_read_back_is_what_was_learned(mmap_mode, data, fits, tmp_path):
     X = data[0]
     memory = joblib.Memory(tmp_path / "memory", mmap_mode=mmap_mode, verbose=0)
     whole = pipeline().fit(X)

@@ -83,7 +83,7 @@ def test_the_median_enters_the_first_layer():
     assert difference.abs().mean() > 0.1 * translated.std()
 
 
-def test_instance_normalisation_would_lose_the_median_of_the_first_layer():
+def test_instance_normalization_would_lose_the_median_of_the_first_layer():
     images, medians = make_images(16, 20)
     network = without_median_in_the_last_layer(make_network(normalization="instance"))
     shifted = network.translate_all(images, medians + 1)

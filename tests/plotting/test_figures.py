@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from skad.io import Volume
 from skad.plotting import plot_roc, plot_slices, plot_volume, save_figure
-from skad.plotting.drawing import MAP_COLOURS
+from skad.plotting.drawing import MAP_COLORS
 from skad.plotting.montage import ORIENTATION, chosen_slices
 
 SHAPE = (5, 7, 9)  # slices, rows, columns: all different
@@ -85,8 +85,8 @@ def test_a_volume_is_drawn_in_radiological_orientation():
     assert letters == [("R", 0.03), ("L", 0.97)]
 
 
-def test_the_colours_of_the_map_rise_in_lightness_for_every_eye():
-    red, green, blue, _ = colormaps[MAP_COLOURS](np.linspace(0, 1, 64)).T
+def test_the_colors_of_the_map_rise_in_lightness_for_every_eye():
+    red, green, blue, _ = colormaps[MAP_COLORS](np.linspace(0, 1, 64)).T
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     assert (np.diff(luminance) > 0).all()
 
@@ -118,7 +118,7 @@ def test_a_map_without_foreground_is_told():
         plot_slices(stack()[0], np.full(SHAPE, np.nan))
 
 
-def test_roc_curves_are_labelled_with_their_area():
+def test_roc_curves_are_labeled_with_their_area():
     figure = plot_roc({"any": ([0, 0.5, 1], [0, 1, 1], 0.75), "class 2": ([0, 1], [0, 1], 0.5)})
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["any: AUC 0.750", "class 2: AUC 0.500"]
@@ -140,12 +140,12 @@ def test_class_wise_roc_curves_have_a_panel_per_class_where_methods_keep_their_l
     assert [len(look) for look in looks.values()] == [1, 1, 1] and len(set.union(*looks.values())) == 3
 
 
-def test_roc_curves_are_dark_enough_on_white_and_differ_from_their_neighbours_without_colour():
+def test_roc_curves_are_dark_enough_on_white_and_differ_from_their_neighbors_without_color():
     figure = plot_roc({f"{i}": ([0, 1], [0, 1], 0.5) for i in range(7)})
     lines = figure.axes[0].get_lines()[:-1]
-    colours = np.array([to_rgb(line.get_color()) for line in lines])
-    assert len(np.unique(colours, axis=0)) == 7
-    assert (colours**2.2 @ [0.2126, 0.7152, 0.0722] < 0.5).all()
+    colors = np.array([to_rgb(line.get_color()) for line in lines])
+    assert len(np.unique(colors, axis=0)) == 7
+    assert (colors**2.2 @ [0.2126, 0.7152, 0.0722] < 0.5).all()
     styles = [line.get_linestyle() for line in lines]
     assert all(a != b for a, b in pairwise(styles))
 

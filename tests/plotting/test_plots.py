@@ -29,7 +29,7 @@ def ax():
     return Figure().subplots()
 
 
-def labelled():
+def labeled():
     """Labels and a map that tells something of them, with ties and background."""
     rng = np.random.default_rng(0)
     labels = (rng.random(SHAPE) < 0.2).astype(int)
@@ -39,7 +39,7 @@ def labelled():
 
 
 def foreground():
-    labels, anomaly = labelled()
+    labels, anomaly = labeled()
     return labels[~np.isnan(anomaly)], anomaly[~np.isnan(anomaly)]
 
 
@@ -48,7 +48,7 @@ def xy(line):
 
 
 def test_a_roc_curve_is_scikit_learns(ax):
-    fpr, tpr, _ = foreground_roc_curve(*labelled())
+    fpr, tpr, _ = foreground_roc_curve(*labeled())
     assert plot_roc({"ADM": (fpr, tpr, 0.5)}, ax=ax) is ax.figure
     expected_fpr, expected_tpr, _ = roc_curve(*foreground(), drop_intermediate=False)
     ours, theirs = (
@@ -60,7 +60,7 @@ def test_a_roc_curve_is_scikit_learns(ax):
 
 def test_precision_and_recall_are_scikit_learns(ax):
     histogram = ScoreHistogram()
-    histogram.update(*labelled())
+    histogram.update(*labeled())
     plot_precision_recall({"ADM": histogram.operating_points()}, ax=ax)
     truth, scores = foreground()
     precision, recall, _ = precision_recall_curve(truth, scores)
@@ -80,7 +80,7 @@ def test_class_wise_panels_take_axes_one_each():
 
 
 def test_lesion_sizes_stand_over_their_counts(ax):
-    report = lesion_size_report(*labelled(), step=3)
+    report = lesion_size_report(*labeled(), step=3)
     plot_lesion_sizes({"ADM": report, "without small ones": report[1:]}, ax=ax)
     (behind,) = (axis for axis in ax.figure.axes if axis is not ax)
     assert [bar.get_height() for bar in behind.patches] == [row["n_slices"] for row in report]
@@ -188,20 +188,20 @@ def test_a_calibration_curve_counts_what_is_called_abnormal(unit, ax):
     rng = np.random.default_rng(0)
     patients = [np.append(rng.integers(1, 40, n) / 40, np.nan) for n in (5, 9, 30)]
     plot_calibration({"scanner": patients}, unit=unit, ax=ax)
-    promised, realised = xy(ax.get_lines()[0])
+    promised, realized = xy(ax.get_lines()[0])
     assert set(promised) == {p for each in patients for p in each[:-1]}
     called = [[(each[:-1] <= rate) for each in patients] for rate in promised]
     expected = [np.mean([c.mean() if unit == "pixel" else c.any() for c in row]) for row in called]
-    np.testing.assert_allclose(realised, expected)
+    np.testing.assert_allclose(realized, expected)
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
 def test_a_calibration_curve_of_many_p_values_is_thinned_but_exact(ax):
     p = np.random.default_rng(0).random(5000)
     plot_calibration({"scanner": [p]}, ax=ax)
-    promised, realised = xy(ax.get_lines()[0])
+    promised, realized = xy(ax.get_lines()[0])
     assert len(promised) <= 400 and promised[0] == p.min()
-    np.testing.assert_allclose(realised, [np.mean(p <= rate) for rate in promised])
+    np.testing.assert_allclose(realized, [np.mean(p <= rate) for rate in promised])
 
 
 @pytest.mark.parametrize("plot", [plot_precision_recall, plot_lesion_sizes, plot_calibration])

@@ -18,7 +18,7 @@ SHAPE = (7, 8, 9)  # all different
 
 
 def grown(anomaly, low, high, connectivity):
-    """Pixel by pixel: start above high, add neighbours above low until nothing changes."""
+    """Pixel by pixel: start above high, add neighbors above low until nothing changes."""
     steps = np.stack(np.meshgrid(*[[-1, 0, 1]] * anomaly.ndim, indexing="ij"), -1).reshape(-1, anomaly.ndim)
     steps = [step for step in steps if 0 < np.abs(step).sum() <= connectivity]
     reached = {tuple(index) for index in np.argwhere(anomaly > high)}

@@ -10,7 +10,7 @@ from skad.utils.estimator_checks.data import make_check_images
 
 
 def directly(image, sigma):
-    """Pixel by pixel: the mean of the visible neighbours, weighted by a Gaussian cut at 4 sigma."""
+    """Pixel by pixel: the mean of the visible neighbors, weighted by a Gaussian cut at 4 sigma."""
     reach = int(4 * sigma + 0.5)
     result = np.full_like(image, np.nan)
     for row, column in np.argwhere(~np.isnan(image)):
@@ -25,7 +25,7 @@ def directly(image, sigma):
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.5])
-def test_equals_the_sum_over_visible_neighbours(sigma):
+def test_equals_the_sum_over_visible_neighbors(sigma):
     image = make_check_images(1, 1)[0, 0]
     assert_allclose(smooth_foreground(image, sigma), directly(image, sigma), atol=1e-5)
 

@@ -15,7 +15,7 @@ from skad.preparation.plausibility import head_of
 pytestmark = pytest.mark.skipif(
     find_spec("SimpleITK") is None, reason="needs SimpleITK: pip install 'skad[prepare]'"
 )
-BRAIN = ["white_matter", "grey_matter", "csf", "ventricles", "cerebellum", "brainstem"]
+BRAIN = ["white_matter", "gray_matter", "csf", "ventricles", "cerebellum", "brainstem"]
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ SHAPE = (36, 40, 14)
 GRID = np.array([[4.0, 0.4, 0, -70], [-0.4, 4, 0.5, -80], [0, -0.5, 8, -50], [0, 0, 0, 1]])  # oblique
 
 
-def head(shape=SHAPE, affine=GRID, centre=(0.0, 0.0, 0.0)):
+def head(shape=SHAPE, affine=GRID, center=(0.0, 0.0, 0.0)):
     """Tissue of an asymmetric head at the voxels of a grid, mm: an ellipsoid with two blobs inside."""
-    points = affine[:3, :3] @ np.indices(shape).reshape(3, -1) + affine[:3, 3:] - np.reshape(centre, (3, 1))
+    points = affine[:3, :3] @ np.indices(shape).reshape(3, -1) + affine[:3, 3:] - np.reshape(center, (3, 1))
     x, y, z = points.reshape(3, *shape)
 
     def blob(cx, cy, cz, rx, ry, rz):
@@ -120,8 +120,8 @@ def test_a_map_lies_on_the_grid_of_each_original_where_the_anatomy_is(aligned, k
         np.testing.assert_array_equal(image.affine, source.affine)
         assert nibabel.aff2axcodes(image.affine) == nibabel.aff2axcodes(source.affine)
         weights = np.nan_to_num(image.get_fdata())
-        centre = image.affine @ [*ndimage.center_of_mass(weights), 1]
-        assert np.linalg.norm(centre - known[name]) < 3
+        center = image.affine @ [*ndimage.center_of_mass(weights), 1]
+        assert np.linalg.norm(center - known[name]) < 3
         volume = weights.sum() * np.prod(source.header.get_zooms())
         assert volume == pytest.approx(lesion.sum() * abs(np.linalg.det(GRID[:3, :3])), rel=0.15)
 
@@ -140,8 +140,8 @@ def test_background_of_a_map_stays_background_and_does_not_dim_its_edge(aligned)
 @needs_simpleitk
 def test_labels_stay_with_the_contrast_that_stays(patient):
     labels = (head()[1] > 0.5).astype(int)
-    labelled = Volume(patient.contrasts.sources, patient.affine, labels=labels, mask=head()[0] > 0.5)
-    (volume,) = CoRegister("T1w").transform([labelled])
+    labeled = Volume(patient.contrasts.sources, patient.affine, labels=labels, mask=head()[0] > 0.5)
+    (volume,) = CoRegister("T1w").transform([labeled])
     np.testing.assert_array_equal(volume.labels, labels)
     np.testing.assert_array_equal(volume.mask, head()[0] > 0.5)
 

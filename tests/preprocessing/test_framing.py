@@ -26,7 +26,7 @@ def test_padding_is_undone_exactly(shape):
     np.testing.assert_array_equal(step.inverse(step.forward(slices)), slices)
 
 
-def test_cropping_keeps_the_centre():
+def test_cropping_keeps_the_center():
     image = np.zeros((1, 9, 12), np.float32)
     image[0, 4, 5:7] = 1
     assert Cropping((9, 12), (3, 4)).forward(image)[0].tolist() == [[0] * 4, [0, 1, 1, 0], [0] * 4]

@@ -27,7 +27,7 @@ def test_finer_samples_equal_numpys_linear_interpolation():
     )
 
 
-def test_halving_averages_pairs_and_their_neighbours():
+def test_halving_averages_pairs_and_their_neighbors():
     values = np.array([0, 0, 0, 8, 0, 0, 0, 0], np.float32)  # a triangle two samples wide: 1/8, 3/8, 3/8, 1/8
     np.testing.assert_allclose(interpolate(values, [linear_weights(8, 4, 2.0, 0.5)]), [0, 3, 1, 0])
 

@@ -12,10 +12,10 @@ from skad.preprocessing.landmarks import (
 )
 
 
-def brain(white, grey, fluid, seed=0):
-    """Intensities of three tissues, grey matter the most frequent, white matter second."""
+def brain(white, gray, fluid, seed=0):
+    """Intensities of three tissues, gray matter the most frequent, white matter second."""
     rng = np.random.default_rng(seed)
-    parts = [rng.normal(mean, 3, n) for mean, n in ((white, 9000), (grey, 12000), (fluid, 3000))]
+    parts = [rng.normal(mean, 3, n) for mean, n in ((white, 9000), (gray, 12000), (fluid, 3000))]
     return np.concatenate(parts)
 
 

@@ -133,7 +133,7 @@ def test_several_jobs_give_what_one_gives():
     np.testing.assert_array_equal(one.X, two.X)
 
 
-def test_fit_reads_no_voxel_unless_intensities_are_learnt():
+def test_fit_reads_no_voxel_unless_intensities_are_learned():
     class Trap:
         shape, where = SHAPE, "trap"
 
@@ -143,7 +143,7 @@ def test_fit_reads_no_voxel_unless_intensities_are_learnt():
     assert VolumePreprocessor().fit([Volume({"T1w": Trap()}, AFFINE)]).contrasts_ == ("T1w",)
 
 
-def test_white_matter_landmarks_are_learnt_in_fit_and_used_later():
+def test_white_matter_landmarks_are_learned_in_fit_and_used_later():
     volumes = [subject(str(i), i) for i in range(3)]
     prepare = VolumePreprocessor(size=(24, 20), intensity="whitematter").fit(volumes)
     assert prepare.landmarks_.shape == (2, 9)
@@ -254,7 +254,7 @@ def test_a_given_mask_that_is_not_there_is_an_error():
         VolumePreprocessor(mask="given").fit_transform([subject()])
 
 
-def test_landmarks_of_a_contrast_nobody_has_cannot_be_learnt():
+def test_landmarks_of_a_contrast_nobody_has_cannot_be_learned():
     volume = Volume({"T1w": subject().contrasts["T1w"], "FLAIR": np.full(SHAPE, np.nan)}, AFFINE)
     with pytest.raises(ValueError, match="No subject has the contrast 'FLAIR'"):
         VolumePreprocessor(intensity="whitematter").fit([volume])
@@ -292,7 +292,7 @@ def test_transform_before_fit_says_so():
         VolumePreprocessor().transform([subject()])
 
 
-def test_clone_and_pickle_keep_parameters_and_what_was_learnt():
+def test_clone_and_pickle_keep_parameters_and_what_was_learned():
     prepare = VolumePreprocessor(size=(24, 20), intensity="whitematter").fit([subject()])
     assert clone(prepare).get_params() == prepare.get_params()
     copy = pickle.loads(pickle.dumps(prepare))

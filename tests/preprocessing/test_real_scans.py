@@ -27,7 +27,7 @@ def test_the_validation_patients_have_254_slices_143_with_lesion(real_data):
     assert (stack.y > 0)[foreground].mean() == pytest.approx(0.059, abs=5e-4)
 
 
-def test_glioma_slices_are_the_files_pixels_normalised_in_the_brain(real_data):
+def test_glioma_slices_are_the_files_pixels_normalized_in_the_brain(real_data):
     volume = glioma(real_data, "validation")[0]
     stack = VolumePreprocessor().fit_transform([volume])
     stored, mask = (

@@ -9,7 +9,7 @@ SHAPE, SPACING = (7, 18, 19), (5.0, 1.0, 1.2)
 
 
 def wave(shape, spacing):
-    """A smooth image of a field of view centred on zero."""
+    """A smooth image of a field of view centered on zero."""
     z, y, x = np.ogrid[tuple(slice(n) for n in shape)]
     z, y, x = ((i - (n - 1) / 2) * mm for i, n, mm in zip((z, y, x), shape, spacing, strict=True))
     return (np.sin(x / 5) + np.cos(y / 6) + z / 30).astype(np.float32)

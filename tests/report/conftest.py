@@ -58,5 +58,5 @@ def report(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def made():
-    """What the report was made of: ``labels`` of every subject, ``lesion_mm``, the centre of the lesion."""
+    """What the report was made of: ``labels`` of every subject, ``lesion_mm``, the center of the lesion."""
     return SimpleNamespace(labels=subject(1.0)[2], lesion_mm=lesion_mm())

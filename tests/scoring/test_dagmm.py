@@ -137,7 +137,7 @@ def test_dropout_acts_in_training_only(images):
     assert not torch.equal(first, second)
 
 
-def test_without_regularisation_one_contrast_is_singular(images):
+def test_without_regularization_one_contrast_is_singular(images):
     """With one contrast above the darkest value the cosine similarity is 1 everywhere."""
     with pytest.raises((SingularCovarianceError, ValueError), match=r"singular|became inf"):
         DAGMMScorer(**FAST, reg_covar=0).fit(images[:, :1])

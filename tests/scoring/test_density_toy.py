@@ -19,7 +19,7 @@ def draw(seed):
 
 
 # DAGMM with the published weights. Distance and angle to the reconstruction tell how well the autoencoder
-# learnt a place, not how many pixels are there: without ``reg_covar`` their small variances weigh as much as
+# learned a place, not how many pixels are there: without ``reg_covar`` their small variances weigh as much as
 # those of the latent features, and the rank correlation is 0.64 to 0.99.
 @pytest.mark.parametrize(
     ("scorer", "least"),

@@ -64,7 +64,7 @@ def test_an_image_equal_to_its_reference_has_a_flat_map(fitted, textures):
     assert (np.nan_to_num(scores) == 0).all()
 
 
-def test_without_standardisation_the_score_is_minus_the_norm_of_the_features(fitted, textures):
+def test_without_standardization_the_score_is_minus_the_norm_of_the_features(fitted, textures):
     P = with_stripes(textures)
     fitted.standardize = False
     features = fitted.transform(P)

@@ -142,13 +142,13 @@ def test_a_lesion_of_radius_one_is_a_few_pixels():
     assert 1 <= areas.min() and areas.max() <= 12
 
 
-def test_centres_are_uniform_over_the_foreground():
+def test_centers_are_uniform_over_the_foreground():
     foreground = torch.zeros(4000, 1, 6, 5, dtype=torch.bool)
     foreground[:, 0, 1:3, 2:4] = True
     torch.manual_seed(0)
     offsets = draw_shapes(foreground, radius=(1.0, 1.0)).offset
-    centre = (offsets.abs().sum(-1) == 0).flatten(1).double().argmax(dim=1)
-    counts = torch.bincount(centre, minlength=30).view(6, 5)
+    center = (offsets.abs().sum(-1) == 0).flatten(1).double().argmax(dim=1)
+    counts = torch.bincount(center, minlength=30).view(6, 5)
     assert (counts > 0).equal(foreground[0, 0])
     assert stats.chisquare(counts[1:3, 2:4].flatten()).pvalue > 0.001
 

@@ -58,7 +58,7 @@ def overriding(base, **members):
 
 
 def rescale(factor):
-    """A change of what is learnt by a factor that should not matter."""
+    """A change of what is learned by a factor that should not matter."""
 
     def change(self, X, y):
         self.scale_ *= float(factor(self, X, y))
@@ -222,7 +222,7 @@ BROKEN = {
     "check_feature_names": overriding(
         TinyResidual, get_feature_names_out=lambda self, names=None: ["a", "b"]
     ),
-    "check_learnt_attributes_are_plain": after_fit(
+    "check_learned_attributes_are_plain": after_fit(
         TinyReconstructor, lambda self, X, y: self.module_.train()
     ),
     "check_quiet": after_fit(TinyResidual, prints),

@@ -1,4 +1,4 @@
-"""What is learnt alike has one key in a cache, and what is learnt otherwise another."""
+"""What is learned alike has one key in a cache, and what is learned otherwise another."""
 
 import copy
 import pickle

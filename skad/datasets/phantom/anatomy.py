@@ -19,7 +19,7 @@ from skad.datasets.phantom.templates import (
 TISSUES = {
     "background": 0,
     "white_matter": 1,
-    "grey_matter": 2,
+    "gray_matter": 2,
     "csf": 3,
     "ventricles": 4,
     "cerebellum": 5,
@@ -30,12 +30,12 @@ TISSUES = {
     "fat": 10,
     "muscle": 11,
 }
-"""Values of `info["tissues"]`. White and grey matter are those of the hemispheres; csf is that outside the
+"""Values of `info["tissues"]`. White and gray matter are those of the hemispheres; csf is that outside the
 ventricles; vessels are the superior sagittal sinus and the choroid plexus, which enhance in everybody."""
 
 _OF_MATERIAL = {
     "white_matter": TISSUES["white_matter"],
-    "grey_matter": TISSUES["grey_matter"],
+    "gray_matter": TISSUES["gray_matter"],
     "csf": TISSUES["csf"],
     "blood": TISSUES["vessels"],
     "choroid": TISSUES["vessels"],
@@ -108,13 +108,13 @@ def _deform(rng, points):
 
 
 def _vary_cortex(rng, points, fractions):
-    """Shift the balance of white matter, grey matter and CSF smoothly; CSF also as a whole (atrophy)."""
+    """Shift the balance of white matter, gray matter and CSF smoothly; CSF also as a whole (atrophy)."""
     shifts = (0, 0, rng.normal(0.5, 0.35))
     weights = [
         f * np.exp(0.35 * smooth_field(rng, points, 7) + s) for f, s in zip(fractions, shifts, strict=True)
     ]
     total = np.maximum(sum(weights), 1e-6)
-    return {name: w / total for name, w in zip(("white_matter", "grey_matter", "csf"), weights, strict=True)}
+    return {name: w / total for name, w in zip(("white_matter", "gray_matter", "csf"), weights, strict=True)}
 
 
 def _add_vessels(fractions, template_points, regions):
@@ -134,7 +134,7 @@ def _tissue_map(fractions, regions, mask):
     names = list(fractions)
     largest = np.argmax([fractions[name] for name in names], axis=0)
     tissues = np.array([_OF_MATERIAL[name] for name in names], np.uint8)[largest]
-    solid = (tissues == TISSUES["white_matter"]) | (tissues == TISSUES["grey_matter"])
+    solid = (tissues == TISSUES["white_matter"]) | (tissues == TISSUES["gray_matter"])
     tissues[solid & (regions == CEREBELLUM)] = TISSUES["cerebellum"]
     tissues[solid & (regions == BRAINSTEM)] = TISSUES["brainstem"]
     tissues[(tissues == TISSUES["csf"]) & (regions == VENTRICLES)] = TISSUES["ventricles"]

@@ -23,7 +23,7 @@ CONTRASTS = tuple(SEQUENCES)
 """Contrasts that `make_phantom` can simulate."""
 
 _FIELD_OF_VIEW = {False: (168.0, 214.0, 184.0), True: (206.0, 258.0, 212.0)}  # mm, by `skull`
-_CENTRE = {False: (0.0, -17.0, 4.0), True: (0.0, -7.0, 8.0)}  # mm, by `skull`
+_CENTER = {False: (0.0, -17.0, 4.0), True: (0.0, -7.0, 8.0)}  # mm, by `skull`
 _ANATOMY, _LESION, _PHYSICS, _POSE, _NOISE = range(5)  # independent random streams of a subject
 
 
@@ -101,7 +101,7 @@ def make_phantom(
     We leave at least 40 % of the slices of every brain free of lesions (a run at the top, at the bottom or at
     both), so that a detector can be trained on the normal slices of patients. A lesion is at least 1.5 times
     as thick as a voxel is long. Lesions do not displace the tissue around them: whatever differs from the
-    normal anatomy is labelled, up to partial volume at the edges.
+    normal anatomy is labeled, up to partial volume at the edges.
 
     Examples
     --------
@@ -183,8 +183,8 @@ def _draw_affine(rng, protocol):
     turn = Rotation.from_euler("xyz", rng.normal(0, (4, 1.5, 1.5)).clip(-9, 9), degrees=True).as_matrix()
     affine = np.eye(4)
     affine[:3, :3] = turn * np.asarray(protocol.voxel_size)
-    centre = _CENTRE[protocol.skull] + rng.normal(0, 1.5, 3)
-    affine[:3, 3] = centre - affine[:3, :3] @ ((np.asarray(protocol.shape) - 1) / 2)
+    center = _CENTER[protocol.skull] + rng.normal(0, 1.5, 3)
+    affine[:3, 3] = center - affine[:3, :3] @ ((np.asarray(protocol.shape) - 1) / 2)
     return affine.astype(np.float32).astype(float)  # what a NIfTI header holds: saved maps match to the bit
 
 

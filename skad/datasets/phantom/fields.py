@@ -1,4 +1,4 @@
-"""Smooth random fields in millimetres: the source of every anatomical variation of the phantom."""
+"""Smooth random fields in millimeters: the source of every anatomical variation of the phantom."""
 
 import math
 

@@ -15,7 +15,7 @@ _SKULL = (1.0, 7.0)  # mm from the brain: inner and outer table
 _SCALP = 14.0  # mm from the brain: skin
 _SKIN = 2.0  # mm
 
-# Centres and semi-axes, mm in MNI space; "sides" are mirrored.
+# Centers and semi-axes, mm in MNI space; "sides" are mirrored.
 _FACE = ((0, 42, -58), (60, 48, 66))
 _NOSE = ((0, 88, -52), (13, 20, 22))
 _NECK = ((0, -30), (58, 64))  # cylinder along z, below -50
@@ -88,10 +88,10 @@ def _fat(rng, brain, skin, points):
 
 def _ellipsoid(points, shape, mirrored=False):
     """Approximate signed distance to an ellipsoid (or a pair left and right), mm."""
-    centre, radii = np.asarray(shape, dtype=np.float32)
+    center, radii = np.asarray(shape, dtype=np.float32)
     x = np.abs(points[0]) if mirrored else points[0]
     offset = (x, points[1], points[2])
-    relative = sum(((o - c) / r) ** 2 for o, c, r in zip(offset, centre, radii, strict=True))
+    relative = sum(((o - c) / r) ** 2 for o, c, r in zip(offset, center, radii, strict=True))
     return (np.sqrt(relative) - 1) * radii.min()
 
 

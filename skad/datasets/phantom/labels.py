@@ -18,18 +18,18 @@ ANATOMY = {
     "eyes": 7,
 }
 """Anatomical classes of `label_anatomy`, after those of K's segmentation network (III-C.5). They exclude
-each other: "brain" is what the parts leave of it, the grey matter of the hemispheres; "other" is skull,
+each other: "brain" is what the parts leave of it, the gray matter of the hemispheres; "other" is skull,
 scalp, face, air and vessels."""
 
 _CLASS_OF_TISSUE = np.zeros(len(TISSUES), dtype=np.uint8)
 for _tissue, _value in TISSUES.items():
-    _CLASS_OF_TISSUE[_value] = ANATOMY.get("brain" if _tissue == "grey_matter" else _tissue, ANATOMY["other"])
+    _CLASS_OF_TISSUE[_value] = ANATOMY.get("brain" if _tissue == "gray_matter" else _tissue, ANATOMY["other"])
 
 
 def label_anatomy(volumes: Sequence[Volume]) -> list[Volume]:
     """The same phantoms with their anatomy in the place of their lesions as labels.
 
-    `VolumePreprocessor` then gives the anatomical classes of the slices as `y`, by nearest neighbours, for
+    `VolumePreprocessor` then gives the anatomical classes of the slices as `y`, by nearest neighbors, for
     :class:`skad.anatomy.AnatomySegmenter`.
 
     Parameters
@@ -56,10 +56,10 @@ def label_anatomy(volumes: Sequence[Volume]) -> list[Volume]:
     >>> [name for name, value in ANATOMY.items() if value in head.labels]
     ['other', 'brain', 'white_matter', 'csf', 'ventricles', 'cerebellum', 'brainstem', 'eyes']
     """
-    return [_labelled(volume) for volume in volumes]
+    return [_labeled(volume) for volume in volumes]
 
 
-def _labelled(volume):
+def _labeled(volume):
     if "tissues" not in volume.info:
         raise ValueError(
             f"Subject {volume.subject!r} should be a phantom, whose info holds its tissues: "

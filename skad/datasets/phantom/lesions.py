@@ -13,7 +13,7 @@ def _white(site):
     return site.anatomy.fractions["white_matter"] * (site.anatomy.tissues == TISSUES["white_matter"])
 
 
-def _oedema(site, distance, extent):
+def _edema(site, distance, extent):
     """Swelling that follows white matter and spares cortex and CSF."""
     fractions = site.anatomy.fractions
     spread = site.soft(distance - extent, 3.0)
@@ -32,28 +32,28 @@ def _severity(site, low):
 
 
 def glioma(site):
-    """One necrotic core with an enhancing rim and oedema around."""
+    """One necrotic core with an enhancing rim and edema around."""
     rng = site.rng
     radii = site.resolved(rng.uniform(12, 22) * rng.uniform(0.8, 1.2, 3))
-    centre = site.draw_centre(_white(site) * (site.depth > 15), radii.max() + 8)
-    distance = site.warped_ellipsoid(centre, radii, warp=0.2 * radii.mean(), smoothness=8)
+    center = site.draw_center(_white(site) * (site.depth > 15), radii.max() + 8)
+    distance = site.warped_ellipsoid(center, radii, warp=0.2 * radii.mean(), smoothness=8)
     thickness = rng.uniform(3, 6) + 1.5 * smooth_field(rng, site.anatomy.points, 8)
     thickness = np.clip(thickness, 0.8 * site.voxel_size.min(), 0.5 * radii.mean())
-    tumour = site.confine(site.soft(distance))
-    core = tumour * site.soft(distance + thickness)
+    tumor = site.confine(site.soft(distance))
+    core = tumor * site.soft(distance + thickness)
     extent = rng.uniform(6, 14) + 4 * smooth_field(rng, site.anatomy.points, 12)
-    swelling = site.confine(_oedema(site, distance, extent)) * (1 - tumour)
+    swelling = site.confine(_edema(site, distance, extent)) * (1 - tumor)
     necrosis = core * np.clip(0.7 + 0.35 * smooth_field(rng, site.anatomy.points, 5), 0, 1)
     return [
         Part(LESION_CLASSES["core"], "necrosis", necrosis),
-        Part(LESION_CLASSES["core"], "oedema", core - necrosis),
-        Part(LESION_CLASSES["enhancing_rim"], "tumour", tumour - core),
-        *_partly(LESION_CLASSES["oedema"], "oedema", swelling, _severity(site, 0.4)),
+        Part(LESION_CLASSES["core"], "edema", core - necrosis),
+        Part(LESION_CLASSES["enhancing_rim"], "tumor", tumor - core),
+        *_partly(LESION_CLASSES["edema"], "edema", swelling, _severity(site, 0.4)),
     ]
 
 
 def metastasis(site):
-    """One to five enhancing nodules at the border of grey and white matter, large ones with necrosis."""
+    """One to five enhancing nodules at the border of gray and white matter, large ones with necrosis."""
     parts = []
     for _ in range(1 + min(site.rng.poisson(1.5), 4)):
         new = _nodule(site)
@@ -65,26 +65,26 @@ def metastasis(site):
 def _nodule(site):
     rng, fractions = site.rng, site.anatomy.fractions
     radii = site.resolved(np.clip(rng.lognormal(np.log(5), 0.4), 3, 12) * rng.uniform(0.85, 1.15, 3))
-    border = fractions["grey_matter"] * fractions["white_matter"] * (site.depth > 4)
-    centre = site.draw_centre(border, radii.max() + 4)
-    distance = site.warped_ellipsoid(centre, radii, warp=0.5, smoothness=6)
+    border = fractions["gray_matter"] * fractions["white_matter"] * (site.depth > 4)
+    center = site.draw_center(border, radii.max() + 4)
+    distance = site.warped_ellipsoid(center, radii, warp=0.5, smoothness=6)
     whole = site.confine(site.soft(distance))
     necrosis = whole * site.soft(distance + max(3.5, 0.45 * radii.mean()))
-    swelling = site.confine(_oedema(site, distance, rng.uniform(0, 1.2) * radii.mean())) * (1 - whole)
+    swelling = site.confine(_edema(site, distance, rng.uniform(0, 1.2) * radii.mean())) * (1 - whole)
     return [
-        Part(LESION_CLASSES["metastasis"], "tumour", whole - necrosis),
+        Part(LESION_CLASSES["metastasis"], "tumor", whole - necrosis),
         Part(LESION_CLASSES["metastasis"], "necrosis", necrosis),
-        *_partly(LESION_CLASSES["oedema"], "oedema", swelling, _severity(site, 0.4)),
+        *_partly(LESION_CLASSES["edema"], "edema", swelling, _severity(site, 0.4)),
     ]
 
 
 def cavity(site):
-    """A hole filled with CSF where a tumour was cut out, open to the surface, with a gliotic margin."""
+    """A hole filled with CSF where a tumor was cut out, open to the surface, with a gliotic margin."""
     rng = site.rng
     radii = site.resolved(rng.uniform(9, 18) * rng.uniform(0.8, 1.2, 3))
     near = (site.depth > 0.4 * radii.mean()) & (site.depth < 0.9 * radii.mean())
-    centre = site.draw_centre(near, radii.max())
-    distance = site.warped_ellipsoid(centre, radii, warp=1.5, smoothness=6)
+    center = site.draw_center(near, radii.max())
+    distance = site.warped_ellipsoid(center, radii, warp=1.5, smoothness=6)
     whole = site.confine(site.soft(distance))
     fluid = whole * site.soft(distance + rng.uniform(2, 3.5), 0.5)
     return [
@@ -98,7 +98,7 @@ def _wedge(site, aperture):
     rng, x = site.rng, site.anatomy.points[0]
     sides = site.anatomy.brain & (np.abs(x) > 8) & (site.anatomy.fractions["csf"] < 0.3)
     cortex = (site.depth > 3) & (site.depth < max(10, 1.2 * site.voxel_size[0]))
-    target = site.draw_centre(sides & cortex, 20, sides)
+    target = site.draw_center(sides & cortex, 20, sides)
     side = np.sign(target[0])
     apex = np.array([side * rng.uniform(16, 24), np.clip(target[1], -40, 20), 0.7 * target[2]])
     length = np.linalg.norm(target - apex)
@@ -142,8 +142,8 @@ def ms(site):
     total, seen = np.zeros((2, *anatomy.brain.shape), np.float32)
     for _ in range(rng.integers(4, 13)):
         short = rng.uniform(2, 4)
-        centre = site.draw_centre(weight, 2 * short)
-        distance = _plaque(site, centre, short, short * rng.uniform(1.3, 2.2))
+        center = site.draw_center(weight, 2 * short)
+        distance = _plaque(site, center, short, short * rng.uniform(1.3, 2.2))
         plaque = site.confine(site.soft(distance) * (1 - anatomy.fractions["csf"]))
         total = np.maximum(total, plaque)
         seen = np.maximum(seen, plaque * rng.uniform(0.3, 0.9))
@@ -153,12 +153,12 @@ def ms(site):
     ]
 
 
-def _plaque(site, centre, short, long):
+def _plaque(site, center, short, long):
     """Signed distance to an oval whose long axis points away from the middle of the ventricles."""
     short, long = site.resolved((short, long))
-    axis = centre - np.array([0, centre[1], 10.0])
+    axis = center - np.array([0, center[1], 10.0])
     axis = axis / max(np.linalg.norm(axis), 1.0)
-    offset = site.anatomy.points - centre[:, None, None, None]
+    offset = site.anatomy.points - center[:, None, None, None]
     along = np.tensordot(axis, offset, axes=1)
     across = (offset**2).sum(axis=0) - along**2
     return (np.sqrt((along / long) ** 2 + np.maximum(across, 0) / short**2) - 1) * short
@@ -170,9 +170,9 @@ def extracranial(site):
     ground = anatomy.mask & ~anatomy.brain
     vault = np.abs(sample_brain_distance(anatomy.template_points) - 6) < 2
     radii = site.resolved(rng.uniform(6, 13) * rng.uniform(0.8, 1.2, 3))
-    centre = site.draw_centre(ground & vault & (anatomy.template_points[2] > 0), radii.max(), ground)
-    distance = site.warped_ellipsoid(centre, radii, warp=1, smoothness=6)
-    return [Part(LESION_CLASSES["extracranial"], "tumour", site.confine(site.soft(distance), ground))]
+    center = site.draw_center(ground & vault & (anatomy.template_points[2] > 0), radii.max(), ground)
+    distance = site.warped_ellipsoid(center, radii, warp=1, smoothness=6)
+    return [Part(LESION_CLASSES["extracranial"], "tumor", site.confine(site.soft(distance), ground))]
 
 
 LESIONS = {

@@ -2,16 +2,16 @@
 
 Constants (1.5 T; times in ms, proton density relative to CSF, diffusivity in 1e-3 mm^2/s)
 
-- T1, T2 and proton density of white matter, grey matter, CSF, fat, muscle, skin and MS plaque: the tissue
+- T1, T2 and proton density of white matter, gray matter, CSF, fat, muscle, skin and MS plaque: the tissue
   table of the BrainWeb simulator [1]_.
 - T1 of blood: [2]_. Its T2 of 40 ms is ours and stands for the flow void of spin echoes.
-- Diffusivity of white matter (0.70) and cortical grey matter (0.89): [3]_; CSF: free water at body
-  temperature (3.0); enhancing tumour (0.96): glioblastoma in [4]_.
+- Diffusivity of white matter (0.70) and cortical gray matter (0.89): [3]_; CSF: free water at body
+  temperature (3.0); enhancing tumor (0.96): glioblastoma in [4]_.
 - Acute stroke: diffusivity 0.45, below the 0.55 that delineates the infarct core in [5]_; T2 risen by 1-2 ms
   per hour after onset [6]_, here that of a day-old infarct.
 - Relaxivities of gadopentetate in plasma, r1 = 4.1 and r2 = 4.6 per mM per s: [7]_.
-- Vitreous humour: as CSF. Choroid plexus, marrow, cortical bone (no signal): ours.
-- Tumour, necrosis, oedema, gliosis: ours. T1 and T2 lie above those of normal tissue by about as much as
+- Vitreous humor: as CSF. Choroid plexus, marrow, cortical bone (no signal): ours.
+- Tumor, necrosis, edema, gliosis: ours. T1 and T2 lie above those of normal tissue by about as much as
   the review [8]_ reports; published values scatter so much between patients that every phantom subject
   draws its own around ours.
 
@@ -28,7 +28,7 @@ References
 .. [5] Siemonsen et al. 2009, Quantitative T2 values predict time from symptom onset in acute stroke patients,
    Stroke 40:1612.
 .. [6] Damion et al. 2019, Quantifying T2 relaxation time changes within lesions defined by apparent diffusion
-   coefficient in grey and white matter in acute stroke patients, Physics in Medicine and Biology 64:095016.
+   coefficient in gray and white matter in acute stroke patients, Physics in Medicine and Biology 64:095016.
 .. [7] Rohrer et al. 2005, Comparison of magnetic properties of MRI contrast media solutions at different
    magnetic field strengths, Investigative Radiology 40:715.
 .. [8] Bottomley et al. 1987, A review of 1H nuclear magnetic resonance relaxation in pathology: are T1 and T2
@@ -55,7 +55,7 @@ class Tissue(NamedTuple):
 
 MATERIALS = {
     "white_matter": Tissue(500, 70, 0.77, 0.70),
-    "grey_matter": Tissue(833, 83, 0.86, 0.89),
+    "gray_matter": Tissue(833, 83, 0.86, 0.89),
     "csf": Tissue(2569, 329, 1.0, 3.0),
     "blood": Tissue(1441, 40, 0.8, 3.0, gadolinium=0.8),
     "choroid": Tissue(1000, 85, 0.9, 1.5, gadolinium=0.5),
@@ -64,15 +64,15 @@ MATERIALS = {
     "marrow": Tissue(350, 70, 0.45, 0.1, lipid=1.0),
     "bone": Tissue(1000, 1, 0.05, 0.1),
     "muscle": Tissue(900, 47, 1.0, 1.2, gadolinium=0.05),
-    "tumour": Tissue(1000, 115, 0.88, 0.96, gadolinium=0.5),
+    "tumor": Tissue(1000, 115, 0.88, 0.96, gadolinium=0.5),
     "necrosis": Tissue(1900, 220, 0.95, 2.0),
-    "oedema": Tissue(900, 120, 0.87, 1.4),
+    "edema": Tissue(900, 120, 0.87, 1.4),
     "gliosis": Tissue(900, 115, 0.85, 1.2),
     "infarct": Tissue(1000, 115, 0.88, 0.45),
     "plaque": Tissue(752, 237, 0.76, 1.0),
 }
 
-_DISEASED = ("tumour", "necrosis", "oedema", "gliosis", "infarct", "plaque")
+_DISEASED = ("tumor", "necrosis", "edema", "gliosis", "infarct", "plaque")
 
 
 def draw_materials(rng):

@@ -11,7 +11,7 @@ from skad.datasets.phantom.fields import smooth_field, soft_step
 LESION_CLASSES = {
     "core": 1,
     "enhancing_rim": 2,
-    "oedema": 3,
+    "edema": 3,
     "metastasis": 4,
     "cavity": 5,
     "stroke": 6,
@@ -19,7 +19,7 @@ LESION_CLASSES = {
     "extracranial": 8,
     "structural": 9,
 }
-"""Values of the labels: core, rim and oedema belong to gliomas; metastases bring oedema of the same class."""
+"""Values of the labels: core, rim and edema belong to gliomas; metastases bring edema of the same class."""
 
 _BAND = 0.6  # part of the brain's slices that may hold lesions; the others stay normal
 
@@ -50,7 +50,7 @@ class Site:
         self.slices = _lesion_slices(anatomy.brain, rng)
         self.free = np.ones(anatomy.brain.shape, bool)
 
-    def draw_centre(self, weight, radius, ground=None):
+    def draw_center(self, weight, radius, ground=None):
         """World coordinates (3,) of a voxel drawn by `weight`, `radius` mm away from the normal slices.
 
         Where the weight leaves nothing, any voxel of the ground (default: the brain) may be drawn.
@@ -73,11 +73,11 @@ class Site:
         """The radii (mm), none smaller than the grid can show: 0.75 of the longest side of a voxel."""
         return np.maximum(radii, 0.75 * self.voxel_size.max())
 
-    def warped_ellipsoid(self, centre, radii, *, warp, smoothness):
+    def warped_ellipsoid(self, center, radii, *, warp, smoothness):
         """Signed distance (mm, negative inside) to an ellipsoid turned at random, warped by `warp` mm."""
         turned = np.tensordot(
             Rotation.random(rng=self.rng).as_matrix(),
-            self.anatomy.points - centre[:, None, None, None],
+            self.anatomy.points - center[:, None, None, None],
             axes=1,
         )
         relative = np.sqrt(sum((t / r) ** 2 for t, r in zip(turned, radii, strict=True)))

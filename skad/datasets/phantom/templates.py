@@ -18,7 +18,7 @@ _HEAD_FIRST, _HEAD_LAST, _HEAD_SPACING = (-112, -150, -150), (112, 130, 118), 2.
 class Templates(NamedTuple):
     """MNI152 maps at 1 mm around the brain, all of one shape."""
 
-    fractions: np.ndarray  # (3, ...) white matter, grey matter, CSF; sums to 1 inside the mask
+    fractions: np.ndarray  # (3, ...) white matter, gray matter, CSF; sums to 1 inside the mask
     mask: np.ndarray  # 0 or 1
     regions: np.ndarray  # 0 outside, HEMISPHERES, CEREBELLUM, BRAINSTEM or VENTRICLES
     origin: np.ndarray  # (3,) MNI coordinates of voxel (0, 0, 0), mm
@@ -36,8 +36,8 @@ def load_templates():
     origin = image.affine[:3, 3] + [s.start for s in box]
     mask = mask[box].astype(np.float32)
     white = get_data(datasets.load_mni152_wm_template(resolution=1))[box] * mask
-    grey = get_data(datasets.load_mni152_gm_template(resolution=1))[box] * mask
-    fractions = np.stack([white, grey, np.clip(mask - white - grey, 0, 1)]) ** _SHARPENING
+    gray = get_data(datasets.load_mni152_gm_template(resolution=1))[box] * mask
+    fractions = np.stack([white, gray, np.clip(mask - white - gray, 0, 1)]) ** _SHARPENING
     fractions /= np.maximum(fractions.sum(axis=0), 1e-6)
     return Templates(fractions, mask, _regions(fractions[2], mask, origin), origin)
 

@@ -110,9 +110,9 @@ function setControls({ data, contrasts, truth }) {
   element("truth-label").hidden = !truth;
   element("name").textContent = shown.name;
   for (const [id, step] of [["previous", -1], ["next", 1]]) {
-    const neighbour = names[names.indexOf(shown.name) + step];
-    element(id).hidden = !neighbour;
-    element(id).href = `#${neighbour}`;
+    const neighbor = names[names.indexOf(shown.name) + step];
+    element(id).hidden = !neighbor;
+    element(id).href = `#${neighbor}`;
   }
   for (const section of document.querySelectorAll("#side section")) {
     section.hidden = section.id !== `about-${shown.name}`;

@@ -111,7 +111,7 @@ def check_failed_fit_leaves_unfitted(estimator, data):
 
 
 def check_all_background_slices_teach_nothing(estimator, data):
-    """Slices without foreground do not change what is learnt."""
+    """Slices without foreground do not change what is learned."""
     visible = data.foreground.any(axis=(1, 2))
     actual = outputs(clone(estimator).fit(data.X[visible]), data.X)
     assert_close_outputs(
@@ -141,8 +141,8 @@ def check_feature_names(estimator, data):
     assert_raises(NotFittedError, "", unfitted.get_feature_names_out, "get_feature_names_out before fit")
 
 
-def check_learnt_attributes_are_plain(estimator, data):
-    """No optimiser, net or callback is kept; networks rest on the CPU in evaluation mode."""
+def check_learned_attributes_are_plain(estimator, data):
+    """No optimizer, net or callback is kept; networks rest on the CPU in evaluation mode."""
     fitted = data.fitted(estimator)
     _assert_plain(fitted)
     outputs(fitted, data.X)

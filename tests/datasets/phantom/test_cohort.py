@@ -26,7 +26,7 @@ from skad.datasets.phantom.site import Part, Site, label_map
 
 SHAPE = (32, 40, 12)  # unequal, so that a swapped axis shows
 KINDS = {
-    "glioma": ("core", "enhancing_rim", "oedema"),
+    "glioma": ("core", "enhancing_rim", "edema"),
     "metastasis": ("metastasis",),
     "cavity": ("cavity",),
     "stroke": ("stroke",),
@@ -86,9 +86,9 @@ class TestPhysics:
         points = np.stack(np.meshgrid(*[np.arange(-120, 120, 6.0)] * 3, indexing="ij")).astype(np.float32)
         rng = np.random.default_rng(0)
         fields = np.stack([smooth_field(rng, points, 12) for _ in range(4)])
-        neighbours = (fields[:, 2:] * fields[:, :-2]).mean() / (fields**2).mean()  # 12 mm apart
+        neighbors = (fields[:, 2:] * fields[:, :-2]).mean() / (fields**2).mean()  # 12 mm apart
         assert fields.std() == pytest.approx(1, abs=0.1)
-        assert neighbours == pytest.approx(np.exp(-(12**2) / (4 * 12**2)), abs=0.05)
+        assert neighbors == pytest.approx(np.exp(-(12**2) / (4 * 12**2)), abs=0.05)
 
     def test_fields_do_not_depend_on_the_grid_they_are_sampled_on(self):
         points = np.random.default_rng(1).uniform(-90, 90, (3, 40)).astype(np.float32)
@@ -99,23 +99,23 @@ class TestPhysics:
 
 
 class TestNormalAnatomy:
-    def test_t1w_is_white_over_grey_over_csf(self):
-        white, grey, csf = (
-            tissue_mean(subject(None), "T1w", t) for t in ("white_matter", "grey_matter", "csf")
+    def test_t1w_is_white_over_gray_over_csf(self):
+        white, gray, csf = (
+            tissue_mean(subject(None), "T1w", t) for t in ("white_matter", "gray_matter", "csf")
         )
-        assert white > 1.08 * grey > 1.08**2 * csf
+        assert white > 1.08 * gray > 1.08**2 * csf
 
-    def test_t2w_is_csf_over_grey_over_white(self):
-        white, grey, csf = (
-            tissue_mean(subject(None), "T2w", t) for t in ("white_matter", "grey_matter", "csf")
+    def test_t2w_is_csf_over_gray_over_white(self):
+        white, gray, csf = (
+            tissue_mean(subject(None), "T2w", t) for t in ("white_matter", "gray_matter", "csf")
         )
-        assert csf > 1.08 * grey > 1.08**2 * white
+        assert csf > 1.08 * gray > 1.08**2 * white
 
     @pytest.mark.parametrize("contrast", ["FLAIR", "dwi"])
     def test_ventricles_are_darkest_in_flair_and_dwi(self, contrast):
         volume = subject(None, shape=(64, 80, 30))
         dark = tissue_mean(volume, contrast, "ventricles")
-        assert dark < 0.6 * min(tissue_mean(volume, contrast, t) for t in ("white_matter", "grey_matter"))
+        assert dark < 0.6 * min(tissue_mean(volume, contrast, t) for t in ("white_matter", "gray_matter"))
 
     def test_only_vessels_take_up_contrast_agent_in_a_normal_brain(self):
         volume = subject(None, shape=(64, 80, 30), noise=0, bias_field=0)
@@ -133,8 +133,8 @@ class TestNormalAnatomy:
         head = subject(None, skull=True, shape=(64, 80, 40), contrasts="T2w")
         eyes = head.info["tissues"] == TISSUES["eyes"]
         components, n = ndimage.label(eyes)
-        centres = np.array(ndimage.center_of_mass(eyes, components, range(1, n + 1)))
-        world = nibabel.affines.apply_affine(head.affine, centres)
+        centers = np.array(ndimage.center_of_mass(eyes, components, range(1, n + 1)))
+        world = nibabel.affines.apply_affine(head.affine, centers)
         assert n == 2 and (world[:, 1] > 45).all() and world[0, 0] * world[1, 0] < 0
         assert head.contrasts["T2w"][eyes].mean() > 1.5 * tissue_mean(head, "T2w", "white_matter")
 
@@ -151,17 +151,17 @@ class TestNormalAnatomy:
         cohort = make_phantom(
             4, shape=(33, 41, 24), voxel_size=5, contrasts="T1w", lesion=None, random_state=0
         )
-        litres = np.array([volume.mask.sum() for volume in cohort]) * 5**3 / 1e6
-        assert (litres > 1.2).all() and (litres < 2.6).all() and np.ptp(litres) > 0.03 * litres.mean()
+        liters = np.array([volume.mask.sum() for volume in cohort]) * 5**3 / 1e6
+        assert (liters > 1.2).all() and (liters < 2.6).all() and np.ptp(liters) > 0.03 * liters.mean()
 
     def test_the_anatomy_does_not_depend_on_the_resolution(self):
         coarse, fine = (subject(None, shape=shape, contrasts="T1w") for shape in ((40, 52, 40), (64, 80, 52)))
-        litres = [v.mask.sum() * np.prod(v.voxel_size) / 1e6 for v in (coarse, fine)]
-        centres = [
+        liters = [v.mask.sum() * np.prod(v.voxel_size) / 1e6 for v in (coarse, fine)]
+        centers = [
             nibabel.affines.apply_affine(v.affine, np.argwhere(v.mask).mean(axis=0)) for v in (coarse, fine)
         ]
-        assert litres[0] == pytest.approx(litres[1], rel=0.02)
-        np.testing.assert_allclose(centres[0], centres[1], atol=1.0)
+        assert liters[0] == pytest.approx(liters[1], rel=0.02)
+        np.testing.assert_allclose(centers[0], centers[1], atol=1.0)
 
     def test_tissues_cover_the_mask_of_a_stripped_brain_and_nothing_else(self):
         volume = subject(None)
@@ -192,7 +192,7 @@ class TestAcquisition:
         ratio = (bent.contrasts["T1w"][bent.mask] / flat.contrasts["T1w"][flat.mask]).astype(float)
         assert (ratio.min(), ratio.max()) == pytest.approx((0.8, 1.2), rel=0.01)
 
-    def test_the_affine_is_ras_in_millimetres_and_oblique(self):
+    def test_the_affine_is_ras_in_millimeters_and_oblique(self):
         volume = subject(None, shape=(32, 40, 20), voxel_size=(4.5, 5, 7), contrasts="T1w")
         assert nibabel.aff2axcodes(volume.affine) == ("R", "A", "S")
         np.testing.assert_allclose(volume.voxel_size, (4.5, 5, 7))
@@ -210,7 +210,7 @@ class TestLesions:
     def test_every_class_of_a_lesion_is_there(self, kind):
         expected = {LESION_CLASSES[name] for name in KINDS[kind]}
         found = set(np.unique(subject(kind).labels)) - {0}
-        assert expected <= found <= expected | {LESION_CLASSES["oedema"]}
+        assert expected <= found <= expected | {LESION_CLASSES["edema"]}
 
     @pytest.mark.parametrize(
         "kind, name, contrast, brighter",
@@ -219,8 +219,8 @@ class TestLesions:
             ("glioma", "core", "T2w", True),
             ("glioma", "enhancing_rim", "ce-gadolinium_T1w", True),
             ("glioma", "enhancing_rim", "T1w", False),
-            ("glioma", "oedema", "FLAIR", True),
-            ("glioma", "oedema", "T2w", True),
+            ("glioma", "edema", "FLAIR", True),
+            ("glioma", "edema", "T2w", True),
             ("metastasis", "metastasis", "ce-gadolinium_T1w", True),
             ("cavity", "cavity", "T1w", False),
             ("cavity", "cavity", "T2w", True),
@@ -261,7 +261,7 @@ class TestLesions:
             np.testing.assert_array_equal(patient.contrasts[name][far], before.contrasts[name][far])
 
     @pytest.mark.parametrize("kind", ["glioma", "ms", "stroke"])
-    def test_what_changed_by_more_than_half_is_labelled(self, kind):
+    def test_what_changed_by_more_than_half_is_labeled(self, kind):
         patient, before = (subject(k, noise=0, contrasts="FLAIR") for k in (kind, None))
         change = np.abs(patient.contrasts["FLAIR"] - before.contrasts["FLAIR"])
         threshold = 0.75 * np.percentile(change[patient.labels > 0], 95)
@@ -296,8 +296,8 @@ class TestLesions:
 
     def test_a_voxel_takes_the_largest_class_where_lesions_fill_half_of_it(self):
         parts = [
-            Part(2, "tumour", np.array([0.3, 0.3, 0.7, 0.0])),
-            Part(3, "oedema", np.array([0.1, 0.1, 0.1, 0.2])),
+            Part(2, "tumor", np.array([0.3, 0.3, 0.7, 0.0])),
+            Part(3, "edema", np.array([0.1, 0.1, 0.1, 0.2])),
             Part(3, None, np.array([0.05, 0.3, 0.0, 0.2])),
         ]
         np.testing.assert_array_equal(label_map(parts, (4,)), [0, 3, 2, 0])
@@ -315,7 +315,7 @@ class TestLesions:
         shape=st.tuples(st.integers(24, 34), st.integers(30, 40), st.integers(10, 20)),
         seed=st.integers(0, 2**32 - 1),
     )
-    def test_any_subject_is_finite_labelled_inside_its_mask_and_partly_normal(self, kind, shape, seed):
+    def test_any_subject_is_finite_labeled_inside_its_mask_and_partly_normal(self, kind, shape, seed):
         (volume,) = make_phantom(1, shape=shape, lesion=kind, contrasts=["T1w"], random_state=seed)
         labels, mask = volume.labels, volume.mask
         assert volume.contrasts["T1w"].shape == labels.shape == mask.shape == shape

@@ -23,21 +23,21 @@ def head():
 
 
 @cache
-def labelled_head():
+def labeled_head():
     return label_anatomy([head()])[0]
 
 
 def of(name):
-    return labelled_head().labels == ANATOMY[name]
+    return labeled_head().labels == ANATOMY[name]
 
 
-def centre(name):
+def center(name):
     """World coordinates of the mean voxel of a class, mm: right, anterior, superior."""
     return nibabel.affines.apply_affine(head().affine, np.argwhere(of(name))).mean(axis=0)
 
 
 def test_a_head_has_every_class_and_a_stripped_brain_all_but_the_eyes():
-    assert set(np.unique(labelled_head().labels)) == set(ANATOMY.values())
+    assert set(np.unique(labeled_head().labels)) == set(ANATOMY.values())
     brain = make_phantom(1, shape=(52, 64, 40), lesion=None, contrasts="T1w", random_state=1)
     (brain,) = label_anatomy(brain)
     assert set(np.unique(brain.labels[brain.mask])) == {*ANATOMY.values()} - {ANATOMY["eyes"]}
@@ -46,11 +46,11 @@ def test_a_head_has_every_class_and_a_stripped_brain_all_but_the_eyes():
 def test_classes_are_the_tissues_of_the_same_name():
     for name in ("white_matter", "csf", "ventricles", "cerebellum", "brainstem", "eyes"):
         np.testing.assert_array_equal(of(name), head().info["tissues"] == TISSUES[name])
-    np.testing.assert_array_equal(of("brain"), head().info["tissues"] == TISSUES["grey_matter"])
+    np.testing.assert_array_equal(of("brain"), head().info["tissues"] == TISSUES["gray_matter"])
 
 
 def test_all_but_the_labels_stays():
-    old, new = head(), labelled_head()
+    old, new = head(), labeled_head()
     np.testing.assert_array_equal(new.contrasts["T1w"], old.contrasts["T1w"])
     np.testing.assert_array_equal(new.mask, old.mask)
     np.testing.assert_array_equal(new.affine, old.affine)
@@ -58,7 +58,7 @@ def test_all_but_the_labels_stays():
 
 
 def test_the_brain_encloses_its_parts():
-    shell = ndimage.binary_fill_holes(np.isin(labelled_head().labels, [ANATOMY[n] for n in INSIDE]))
+    shell = ndimage.binary_fill_holes(np.isin(labeled_head().labels, [ANATOMY[n] for n in INSIDE]))
     depth = ndimage.distance_transform_edt(shell, sampling=head().voxel_size)
     means = {name: depth[of(name)].mean() for name in INSIDE}
     assert means["ventricles"] > means["white_matter"] > means["brain"] > means["csf"]
@@ -66,27 +66,27 @@ def test_the_brain_encloses_its_parts():
 
 
 def test_classes_lie_where_they_are_in_people():
-    below = max(centre("cerebellum")[2], centre("brainstem")[2])
-    assert below < min(centre("ventricles")[2], centre("white_matter")[2]) - 20
-    assert centre("cerebellum")[1] < centre("brainstem")[1] - 15
-    assert centre("eyes")[1] > centre("ventricles")[1] + 60
-    assert all(abs(centre(name)[0]) < 5 for name in ANATOMY if name != "other")
+    below = max(center("cerebellum")[2], center("brainstem")[2])
+    assert below < min(center("ventricles")[2], center("white_matter")[2]) - 20
+    assert center("cerebellum")[1] < center("brainstem")[1] - 15
+    assert center("eyes")[1] > center("ventricles")[1] + 60
+    assert all(abs(center(name)[0]) < 5 for name in ANATOMY if name != "other")
 
 
 def test_slices_carry_the_classes_as_they_are():
     size = head().shape[1::-1]
     stack = VolumePreprocessor(size=size, mask="given", fit_mode="crop", slices="all").fit_transform(
-        [labelled_head()]
+        [labeled_head()]
     )
     axial = (
-        labelled_head().labels[::-1, ::-1].transpose(2, 1, 0)
+        labeled_head().labels[::-1, ::-1].transpose(2, 1, 0)
     )  # rows from the front, columns from the right
     np.testing.assert_array_equal(stack.y, axial)
 
 
 @pytest.mark.filterwarnings("ignore:.* have no voxel of their own")  # parts of the anatomy, not lesions
 def test_resampled_slices_hold_classes_and_nothing_between_them():
-    stack = VolumePreprocessor(size=(48, 48), mask="given").fit_transform([labelled_head()])
+    stack = VolumePreprocessor(size=(48, 48), mask="given").fit_transform([labeled_head()])
     assert set(np.unique(stack.y)) == set(ANATOMY.values())
     share = np.mean(stack.y == ANATOMY["white_matter"]) / np.mean(~np.isnan(stack.X))
     assert share == pytest.approx(of("white_matter").sum() / head().mask.sum(), rel=0.1)
@@ -113,7 +113,7 @@ def test_a_volume_that_is_no_phantom_is_told():
     ],
 )
 def test_anatomical_labels_come_from_files(tmp_path, path, load):
-    anatomy = labelled_head().labels.astype(np.int16)
+    anatomy = labeled_head().labels.astype(np.int16)
     files = {"sub-1/anat/sub-1_T1w.nii.gz": head().contrasts["T1w"], path: anatomy}
     for name, voxels in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -9,13 +9,13 @@ from skad.cli.json_output import record, record_under
 from skad.cli.output import complain, tell
 from skad.cli.strict import is_strict
 from skad.datasets import take_inventory
-from skad.io import GeometryWarning
+from skad.io import GeometryWarning, OtherGridWarning
 from skad.utils.messages import one_line
 
 SHOWN = 3  # subjects whose geometry is told one by one
 
 
-def load_cohort(folder, *, contrasts=None, where=(), missing=None):
+def load_cohort(folder, *, contrasts=None, where=(), missing=None, coregister_to=None):
     """The subjects of a folder; those that cannot be opened come as errors.
 
     Tells in a line what is used, and warns of what somebody may expect to be used and is not.
@@ -29,6 +29,9 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None):
         ``"column=value"`` of participants.tsv, all of which should hold.
     missing : {"raise", "nan"}, default=None
         What a contrast becomes that a subject does not have; None is "nan" where contrasts are given.
+    coregister_to : str, default=None
+        The contrast that the command moves all others onto, which then gives the grid; "" is the first one.
+        Contrasts on other grids are no doubt then.
 
     Returns
     -------
@@ -42,12 +45,15 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None):
     """
     folder, subjects = dataset_of(folder)
     inventory = take_inventory(folder, contrasts=contrasts, subjects=subjects, where=conditions(where))
+    inventory = inventory.starting_with(coregister_to) if coregister_to else inventory
     check_strict(inventory)
     tell(inventory.summary())
     record(inventory=inventory.to_dict())
     if missing is None:
         missing = "raise" if contrasts is None else "nan"
-    with _doubts_told(len(inventory.scans)):
+    with _doubts_told():
+        if coregister_to is not None:
+            warnings.simplefilter("ignore", OtherGridWarning)
         return inventory.open(missing=missing, on_error="collect")
 
 
@@ -110,7 +116,7 @@ def _inside(folder):
 
 
 @contextlib.contextmanager
-def _doubts_told(n_scans):
+def _doubts_told():
     """Print what is in doubt, whatever filters of warnings are set; geometry of many scans in one line."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -118,8 +124,8 @@ def _doubts_told(n_scans):
     geometry = [str(each.message) for each in told if issubclass(each.category, GeometryWarning)]
     others = [str(each.message) for each in told if not issubclass(each.category, GeometryWarning)]
     if len(geometry) > SHOWN:
-        rest = f"{len(geometry)} of {n_scans} scans are like that; `skad inspect` lists them."
-        geometry = [*geometry[: SHOWN - 1], rest]
+        rest = len(geometry) - (SHOWN - 1)
+        geometry = [*geometry[: SHOWN - 1], f"{rest} more warnings like that; `skad inspect` lists them all."]
     for text in [*others, *geometry]:
         caution(text)
 

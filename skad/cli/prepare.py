@@ -47,7 +47,7 @@ def prepare(
     _refuse_dicom(folder)
     if out.is_dir() and any(out.glob("sub-*")) and not (resume or overwrite):
         raise ValueError(f"{out} holds subjects: choose another --out, or add --resume or --overwrite.")
-    volumes, errors = load_cohort(folder, contrasts=contrasts, where=where)
+    volumes, errors = load_cohort(folder, contrasts=contrasts, where=where, coregister_to=to or "")
     if not volumes:
         complain("prepare", errors)
         return 2
@@ -72,7 +72,8 @@ def prepare(
     for each in done:
         for warning in each.warnings:
             tell(f"{each.name}: {warning}")
-    tell(f"{len(done)} subjects in {out}; {len(errors)} failed. Look at {page} before scoring.")
+    n_done = f"{len(done)} subject{'s' * (len(done) != 1)}"
+    tell(f"{n_done} in {out}; {len(errors)} failed. Look at {page} before scoring.")
     return 1 if errors else 0
 
 

@@ -3,9 +3,9 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from skad.datasets.cases import Found, cases_where, chosen_subjects, common_contrasts
 from skad.datasets.files import Listing, Unused
@@ -138,6 +138,25 @@ class Inventory:
     def notes(self) -> list[str]:
         """What was guessed: a sentence for each."""
         return [note for scan in self.scans for note in scan.notes]
+
+    def starting_with(self, contrast: str) -> Self:
+        """The same with another first contrast, whose grid the volumes will have.
+
+        Parameters
+        ----------
+        contrast : str
+            Without effect where the scans do not have it.
+
+        Returns
+        -------
+        Inventory
+        """
+
+        def order(names):
+            return sorted(names, key=lambda name: name != contrast)
+
+        scans = (replace(scan, images={n: scan.images[n] for n in order(scan.images)}) for scan in self.scans)
+        return replace(self, contrasts=tuple(order(self.contrasts)), scans=tuple(scans))
 
     def summary(self) -> str:
         """One line: subjects, contrasts, labels, masks, and how many files are not used."""

@@ -6,7 +6,7 @@ from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skad.io.compact import compact_nifti
-    from skad.io.errors import GeometryWarning, VolumeReadError, VolumeWriteError
+    from skad.io.errors import GeometryWarning, OtherGridWarning, VolumeReadError, VolumeWriteError
     from skad.io.orientation import axes_towards
     from skad.io.reading import read_volume
     from skad.io.volume import Volume
@@ -16,6 +16,7 @@ else:  # imported at first use
 
 __all__ = [
     "GeometryWarning",
+    "OtherGridWarning",
     "Volume",
     "VolumeReadError",
     "VolumeWriteError",

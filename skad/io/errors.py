@@ -11,3 +11,7 @@ class VolumeWriteError(ValueError):
 
 class GeometryWarning(UserWarning):
     """A header leaves the place of an image in doubt; the message says what was taken and by how many mm."""
+
+
+class OtherGridWarning(GeometryWarning):
+    """A contrast lies on another grid than the first one, which matters unless co-registration follows."""

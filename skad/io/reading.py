@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skad.io.errors import GeometryWarning, VolumeReadError
+from skad.io.errors import GeometryWarning, OtherGridWarning, VolumeReadError
 from skad.io.header import MAX_VOXELS
 from skad.io.nifti import open_nifti
 from skad.io.placing import check_forms, place
@@ -56,8 +56,11 @@ def read_volume(
     Warns
     -----
     GeometryWarning
-        Once per subject: a qform that differs from the sform, no form at all, an image on another grid, each
-        with the distance in mm.
+        Once per subject: a qform that differs from the sform, no form at all, labels or a mask on another
+        grid, each with the distance in mm.
+    OtherGridWarning
+        Once per subject: contrasts on other grids than the first one. A kind of GeometryWarning, which
+        :class:`skad.preparation.CoRegister` makes irrelevant.
     """
     images = {name: open_nifti(path, max_voxels) for name, path in paths.items() if path is not None}
     if not images:
@@ -71,9 +74,11 @@ def read_volume(
         for name, path in (("labels", labels), ("mask", mask))
         if path is not None
     }
-    sources, notes = _place_all(first, images, extras)
-    if notes:
-        warnings.warn(f"Subject {subject!r}: {'; '.join(notes)}.", GeometryWarning, stacklevel=2)
+    sources, doubts, regridded = _place_all(first, images, extras)
+    for category, told in ((GeometryWarning, doubts), (OtherGridWarning, regridded)):
+        if told:
+            warnings.warn(f"Subject {subject!r}: {'; '.join(told)}.", category, stacklevel=2)
+    notes = [*doubts, *regridded]
     files = {name: str(image.path) for name, image in (images | extras).items()}
     return Volume(
         {name: sources.get(name, Missing(first.shape, str(name))) for name in paths},
@@ -86,13 +91,13 @@ def read_volume(
 
 
 def _place_all(first, images, extras):
-    """Every file as a source on the first one's grid, and what was assumed about its place."""
+    """Every file as a source on the first one's grid, what is in doubt, and which contrasts are resampled."""
     files = images | extras
-    notes = [
+    doubts = [
         note for image in {each.path: each for each in files.values()}.values() for note in check_forms(image)
     ]
-    sources = {}
+    sources, regridded = {}, []
     for name, image in files.items():
         sources[name], assumed = place(first, image, kind=name if name in extras else "image")
-        notes += assumed
-    return sources, list(dict.fromkeys(notes))
+        (doubts if name in extras else regridded).extend(assumed)
+    return sources, list(dict.fromkeys(doubts)), list(dict.fromkeys(regridded))

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from skad.io import GeometryWarning, VolumeReadError, read_volume
+from skad.io import GeometryWarning, OtherGridWarning, VolumeReadError, read_volume
 
 SHAPE = (7, 8, 9)
 AFFINE = np.array([[2.0, 0, 0, -7], [0, 3, 0, -12], [0, 0, 4, -18], [0, 0, 0, 1]])
@@ -77,8 +77,20 @@ def test_a_mask_drawn_on_the_qform_is_taken_voxel_by_voxel(write, voxels, kind):
 
 def test_an_image_on_another_grid_is_told_with_its_distance(write):
     paths = {"a": write("a.nii", sform=AFFINE), "b": write("b.nii", sform=moved(0, 6, 8))}
-    with pytest.warns(GeometryWarning, match=r"b.nii lies on another grid than a.nii.*up to 10.0 mm apart"):
+    with pytest.warns(OtherGridWarning, match=r"b.nii lies on another grid than a.nii.*up to 10.0 mm apart"):
         read_volume(paths)
+
+
+def test_a_mask_on_another_grid_is_in_doubt_also_where_contrasts_are_not(write):
+    paths = {"a": write("a.nii", sform=AFFINE), "b": write("b.nii", sform=moved(0, 6, 8))}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", OtherGridWarning)
+        read_volume(paths, mask=write("m.nii", sform=moved(3, 0, 4)))
+    assert [str(each.message) for each in told] == [
+        "Subject 'a': m.nii lies on another grid than a.nii, with fields of view up to 5.0 mm apart, and is "
+        "resampled onto it as if the patient had not moved."
+    ]
 
 
 def test_an_image_stored_in_another_direction_is_no_doubt(write, voxels):

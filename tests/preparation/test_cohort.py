@@ -106,12 +106,23 @@ def test_one_bad_subject_ends_nothing(scans, tmp_path):
 def test_the_command_leaves_a_page_and_warns_of_small_brains(scans, tmp_path, capsys):
     arguments = [str(scans), "--out", str(tmp_path / "out"), "--to", "T1w", "--no-bias"]
     assert main(["prepare", *arguments]) == 0
+    assert "as if the patient had not moved" not in capsys.readouterr().err
     page = (tmp_path / "out" / "quality.html").read_text()
     assert "sub-01/figures/sub-01_desc-preparation.png" in page
     record = json.loads((tmp_path / "out/sub-01/anat/sub-01_desc-preparation.json").read_text())
     assert record["Contrasts"]["FLAIR"]["Source"].endswith("sub-01_FLAIR.nii.gz")
     assert main(["prepare", *arguments]) == 2
     assert "--resume or --overwrite" in capsys.readouterr().err
+
+
+def test_a_mask_on_the_contrast_that_stays_is_kept_voxel_by_voxel(scans, tmp_path):
+    arguments = [str(scans), "--out", str(tmp_path / "out"), "--to", "T1w", "--no-bias", "--quiet"]
+    assert main(["prepare", *arguments, "--strict"]) == 0
+    drawn, kept = (
+        nibabel.load(folder / "sub-01" / "anat" / "sub-01_label-brain_mask.nii.gz").get_fdata()
+        for folder in (scans, tmp_path / "out")
+    )
+    np.testing.assert_array_equal(kept, drawn)
 
 
 def test_dicom_is_told_with_the_converter(tmp_path, capsys):

@@ -28,21 +28,22 @@ from skad.utils.typing import FloatArray, PathLike
 
 
 class VolumeAnomalyDetector(BaseEstimator):
-    """A preprocessor and a pipeline of slices together: volumes in, maps in the patients' own space out.
+    """Anomaly detector for volumes: a preprocessor and a pipeline of slices.
 
     Parameters
     ----------
     pipeline : estimator
-        Anything with ``fit`` and ``score_samples`` on slices, for example
-        ``make_pipeline(ContrastTranslator(), JointDRGMM())``. ``FrozenEstimator(fitted)`` keeps what is
-        fitted.
+        Any estimator with ``fit`` and ``score_samples`` on slices, for example
+        ``make_pipeline(ContrastTranslator(), JointDRGMM())``. A step wrapped in ``FrozenEstimator`` is not
+        fitted again.
     preprocessor : VolumePreprocessor, default=None
-        None is ``VolumePreprocessor()``.
+        Turns volumes into slices and maps of slices back into volumes. None uses
+        ``VolumePreprocessor()``.
     slice_smoothing : float, default=0.0
-        Standard deviation of a Gaussian that smooths the scores of a volume from slice to slice, mm. Slices
-        much farther apart than that do not see each other.
+        Standard deviation, in mm, of a Gaussian that smooths the scores of a volume across slices. Slices
+        much farther apart than that do not influence each other.
     verbose : int or bool, default=False
-        Progress bar while volumes are read.
+        Show a progress bar while volumes are read.
 
     Attributes
     ----------
@@ -51,11 +52,17 @@ class VolumeAnomalyDetector(BaseEstimator):
     contrasts_ : tuple of str
         The contrasts that a volume should have, by name; their order in the volume does not matter.
     profile_ : TrainingProfile
-        What the volumes of `fit` look like; every volume that is scored is compared with it.
+        Ranges of the volumes seen in `fit`; every scored volume is compared with them.
     training_scans_ : TrainingScans
-        Salted digests of the volumes of `fit`, so that nobody calibrates on them.
+        Salted digests of the volumes seen in `fit`, so that calibration on training scans is detected.
     n_slices_ : int
-        Slices without a lesion that the pipeline learned from.
+        Number of lesion-free slices that the pipeline was fitted to.
+
+    See Also
+    --------
+    skad.SingleSubjectDetector : Needs no normal scans.
+    skad.calibration.ConformalCalibrator : Sets a threshold with a known false-positive rate.
+    skad.derivatives.Derivative : The folder of maps that ``score_cohort`` returns.
 
     Examples
     --------

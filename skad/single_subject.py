@@ -15,7 +15,7 @@ TRIMMED = 0.2  # share of a volume's pixels that the default scorer is fitted wi
 
 
 class SingleSubjectDetector(VolumeAnomalyDetector):
-    """Fit a scorer robustly to every volume and score the same volume: no normal scans are needed.
+    """Detect anomalies in a volume with a scorer fitted robustly to that volume alone.
 
     What scikit-learn calls outlier detection, where `VolumeAnomalyDetector` is novelty detection: most voxels
     of a patient are normal, and a robust fit leaves the others out. With ``cohort`` a second scorer learns

@@ -12,11 +12,42 @@ _FALSE_POSITIVES = np.geomspace(1 / 8, 64, 60)  # per volume, where curves of se
 
 
 def write_figures(study, folder):
-    """Write the figures that a study's results give, as PNG in ``figures/``; returns their paths.
+    """Draw the figures of a study from its results and write them as PNG files.
 
-    ``lesion_sizes`` (A, Fig. 7) and ``froc`` for every cohort and its folds, with the methods that the study
-    wants ``drawn``; ``roc`` (K, Fig. 6) where it is ``classwise``; ``singularity`` (A, Fig. 8) where it names
-    methods for it.
+    The files are ``figures/lesion_sizes_*.png`` (A, Fig. 7) and ``froc_*.png`` for every cohort and fold,
+    with the methods that the study lists as ``drawn``; ``roc_*.png`` (K, Fig. 6) if the study is
+    ``classwise``; and ``singularity_*.png`` (A, Fig. 8) if it names methods for it.
+
+    Parameters
+    ----------
+    study : Study
+        Says which methods are drawn.
+    folder : pathlib.Path
+        The folder of results that :func:`run_study` wrote.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+
+    See Also
+    --------
+    skad.benchmark.run_study : Writes the results.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skad.benchmark import parse_study, write_figures
+    >>> study = parse_study(
+    ...     {
+    ...         "seeds": [0],
+    ...         "cohort": {"loader": "phantom", "random_state": 0, "folds": {"train": 2, "test": 4}},
+    ...         "methods": {"FLAIR": {"class": "IntensityScorer", "contrast": 1}},
+    ...     }
+    ... )
+    >>> write_figures(study, Path(tempfile.mkdtemp()))  # no results yet
+    []
     """
     results, paths = read_results(folder), []
     drawn = study.drawn or tuple(study.methods)

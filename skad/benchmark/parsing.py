@@ -48,7 +48,7 @@ _LARGEST = 2**19  # bytes of a study's file
 
 
 def read_study(path, *, data=None, device=None):
-    """Read and check a study.
+    """Read a study from a TOML file and validate it.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def read_study(path, *, data=None, device=None):
     data : path-like, default=None
         What the cohorts' ``folder`` is relative to; None takes the file's own folder.
     device : str, default=None
-        Overrides that of the file's budget, as "cuda".
+        Replaces the device of the file's budget, for example "cuda".
 
     Returns
     -------
@@ -67,6 +67,27 @@ def read_study(path, *, data=None, device=None):
     ------
     ValueError
         One sentence that names the file, the key and, for a mistyped name, the nearest valid one.
+
+    See Also
+    --------
+    skad.benchmark.parse_study : Validates tables that are already in memory.
+    skad.benchmark.run_study : Runs a study.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skad.benchmark import read_study
+    >>> path = os.path.join(tempfile.mkdtemp(), "quick.toml")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write(
+    ...         '''
+    ...         seeds = [0]
+    ...         cohort = { loader = "phantom", random_state = 0, folds = { train = 2, test = 4 } }
+    ...         methods = { FLAIR = { class = "IntensityScorer", contrast = 1 } }
+    ...         '''
+    ...     )
+    >>> read_study(path).name
+    'quick'
     """
     path = Path(path)
     try:
@@ -95,7 +116,43 @@ def _read_table(path):
 
 
 def parse_study(table, *, name="study", data=Path()):
-    """A checked :class:`Study` from the tables of a TOML file; raises as :func:`read_study`."""
+    """Validate the tables of a study and return it as a :class:`Study`.
+
+    Parameters
+    ----------
+    table : dict
+        The tables of a study's TOML file, as :func:`tomllib.load` returns them.
+    name : str, default="study"
+        Name of the study.
+    data : pathlib.Path, default=Path()
+        The folder that the ``folder`` of each cohort is relative to.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ValueError
+        A key or value is invalid; the message names it and, for a mistyped name, the nearest valid one.
+
+    See Also
+    --------
+    skad.benchmark.read_study : Reads the tables from a file.
+
+    Examples
+    --------
+    >>> from skad.benchmark import parse_study
+    >>> study = parse_study(
+    ...     {
+    ...         "seeds": [0],
+    ...         "cohort": {"loader": "phantom", "random_state": 0, "folds": {"train": 2, "test": 4}},
+    ...         "methods": {"FLAIR": {"class": "IntensityScorer", "contrast": 1}},
+    ...     }
+    ... )
+    >>> study.name
+    'study'
+    """
     check_keys(table, KEYS, "key of a study")
     seeds = _seeds(table.get("seeds", [0]))
     budget = check_keys(table.get("budget", {}), SHARED, "parameter for the budget,")

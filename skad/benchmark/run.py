@@ -21,29 +21,57 @@ _ENDS = (SingularCovarianceError, DivergenceError)  # a training's own end, the 
 
 
 def run_study(study, out, *, jobs=1, only=None, tell=print):
-    """Run what of a study is not finished yet, and gather its results.
+    """Run the unfinished steps of a study and write its results.
 
     Parameters
     ----------
     study : Study
+        From :func:`read_study` or :func:`parse_study`.
     out : path-like
-        Folder for the results; ``work`` in it holds the finished and the interrupted steps.
+        Folder for the results; its subfolder ``work`` holds finished and interrupted steps.
     jobs : int, default=1
-        Trainings at the same time.
+        Number of trainings that run at the same time.
     only : sequence of str, default=None
-        Methods to run; None runs all. What others have finished is gathered all the same.
+        Methods to run; None runs all. Finished steps of other methods are included in the results.
     tell : callable, default=print
-        Given a line when a step ends.
+        Called with a line of text when a step ends.
 
     Returns
     -------
     dict of str to Exception
-        Runs that failed; the others are finished.
+        Runs that failed, by name; all others are finished.
 
     Raises
     ------
     ValueError
         An unknown method, or a cohort that cannot be made.
+
+    See Also
+    --------
+    skad.benchmark.write_tables : Tables of the results.
+    skad.benchmark.write_figures : Figures of the results.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad.benchmark import parse_study, run_study
+    >>> study = parse_study(
+    ...     {
+    ...         "seeds": [0],
+    ...         "cohort": {
+    ...             "loader": "phantom",
+    ...             "n_subjects": 4,
+    ...             "shape": [16, 20, 8],
+    ...             "random_state": 0,
+    ...             "folds": {"train": 2, "test": 2},
+    ...         },
+    ...         "preprocessing": {"size": [16, 12]},
+    ...         "methods": {"FLAIR": {"class": "IntensityScorer", "contrast": 1}},
+    ...     }
+    ... )
+    >>> folder = tempfile.mkdtemp()
+    >>> run_study(study, folder, tell=lambda line: None)  # no run failed
+    {}
     """
     methods = [check_name(name, study.methods, "method") for name in only or study.methods]
     gathered, errors = [], {}

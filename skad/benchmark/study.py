@@ -123,16 +123,20 @@ class Judging:
 
 @dataclass(frozen=True)
 class Study:
-    """A validated study; :func:`skad.benchmark.read_study` makes it.
+    """A validated study, made by :func:`skad.benchmark.read_study`.
 
     Attributes
     ----------
     name, title : str
+        The name of the study's file and its title.
     seeds : tuple of int
+        Each method is fitted once per seed.
     cohorts : dict of str to Cohort
+        Scans, their folds and their shifts, by name.
     preprocessing : dict
         Parameters of VolumePreprocessor.
     references, methods : dict of str to Component
+        Reconstructors and scorers, by name.
     candidates : dict of str to list of Component
         Configurations of the methods that are tuned.
     compared_with : str or None
@@ -146,12 +150,33 @@ class Study:
     min_seeds : int
         Seeds that have to end well for a method to be a number.
     judging : Judging
+        What is computed from the maps.
     protocol : Protocol
+        Which slices are used for training and testing.
     tuning : Tuning or None
+        The search over `candidates`, if there is one.
     fidelity : dict or None
         How references are judged, as of ``skad.benchmark.fidelity.write_segmenter``.
     data : Path
         What the cohorts' folders are relative to.
+
+    See Also
+    --------
+    skad.benchmark.read_study : Reads a study from a TOML file.
+    skad.benchmark.run_study : Runs it.
+
+    Examples
+    --------
+    >>> from skad.benchmark import parse_study
+    >>> study = parse_study(
+    ...     {
+    ...         "seeds": [0],
+    ...         "cohort": {"loader": "phantom", "random_state": 0, "folds": {"train": 2, "test": 4}},
+    ...         "methods": {"FLAIR": {"class": "IntensityScorer", "contrast": 1}},
+    ...     }
+    ... )
+    >>> study.seeds, list(study.methods)
+    ((0,), ['FLAIR'])
     """
 
     name: str

@@ -87,7 +87,39 @@ class Table:
 
 
 def write_tables(study, folder):
-    """Write ``tables.md`` and ``tables/*.csv`` from the CSV files in a study's folder; returns the former."""
+    """Write the tables of a study from the CSV files of its results.
+
+    Parameters
+    ----------
+    study : Study
+        Gives the title and the method that the others are compared with.
+    folder : pathlib.Path
+        The folder of results that :func:`run_study` wrote.
+
+    Returns
+    -------
+    pathlib.Path
+        ``tables.md``; the same tables as CSV files are in ``tables/``.
+
+    See Also
+    --------
+    skad.benchmark.run_study : Writes the results.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skad.benchmark import parse_study, write_tables
+    >>> study = parse_study(
+    ...     {
+    ...         "seeds": [0],
+    ...         "cohort": {"loader": "phantom", "random_state": 0, "folds": {"train": 2, "test": 4}},
+    ...         "methods": {"FLAIR": {"class": "IntensityScorer", "contrast": 1}},
+    ...     }
+    ... )
+    >>> write_tables(study, Path(tempfile.mkdtemp())).name
+    'tables.md'
+    """
     results = read_results(folder)
     sections = make_tables(study, results)
     shutil.rmtree(folder / "tables", ignore_errors=True)

@@ -29,7 +29,7 @@ _SAMPLE = {"pixel": conformal.score_tail, "volume": conformal.largest_score}
 
 
 class ConformalCalibrator(BaseEstimator):
-    """Threshold a fitted detector so that normal patients have few false positives, as many as asked for.
+    """Threshold a fitted detector at a guaranteed false-positive rate on normal patients.
 
     Guarantee: if a new normal patient is exchangeable with the patients of `fit`, then, averaged over both,
     the share of the new patient's foreground pixels that `predict` calls abnormal (``unit="pixel"``), or the
@@ -48,21 +48,28 @@ class ConformalCalibrator(BaseEstimator):
     unit : {"pixel", "volume"}, default="pixel"
         What the rate counts: pixels of a patient, or patients.
     n_jobs : int or None, default=None
-        Volumes scored at the same time; slices are scored by the detector at once.
+        Number of volumes scored at the same time; slices are passed to the detector all at once.
 
     Attributes
     ----------
     thresholds_, p_values_ : ndarray of shape (m,)
         The p-value of anomaly scores above a threshold and not above the next.
     summaries_ : ndarray of shape (n_patients, 5)
-        Quantiles of each patient's scores, to tell drift.
+        Quantiles of each patient's scores, for :meth:`check_drift`.
     n_patients_ : int
+        Number of patients that the threshold is calibrated on.
+
+    See Also
+    --------
+    skad.calibration.drift_p_value : The test behind ``check_drift``.
+    skad.evaluation.ScoreProbability : Probabilities fitted on labeled scans.
+    skad.plotting.plot_calibration : Shows whether the rate is kept.
 
     Notes
     -----
     With as few patients as `fpr` needs, only what exceeds nearly all their scores is abnormal: the price of
-    the guarantee is that the mean rate may be as low as ``fpr - 2 / (n_patients_ + 1)``. Several times as
-    many make a threshold useful.
+    the guarantee is that the mean rate may be as low as ``fpr - 2 / (n_patients_ + 1)``. For a useful
+    threshold, take several times as many.
 
     Taking components away from the mask (a smallest lesion size) keeps the guarantee; growing it (hysteresis
     with a lower second threshold) keeps that of ``unit="volume"`` only.

@@ -15,7 +15,18 @@ _PERMUTATIONS = 999
 
 
 class DriftWarning(UserWarning):
-    """New scores do not look like those of calibration, so the false-positive rate is not as promised."""
+    """Scores of new patients differ from those of calibration, so the false-positive rate may not hold.
+
+    See Also
+    --------
+    skad.calibration.ConformalCalibrator : Its ``check_drift`` gives the warning.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skad.calibration import DriftWarning
+    >>> warnings.simplefilter("error", DriftWarning)  # makes drift an error
+    """
 
 
 def summarize(scores):
@@ -24,7 +35,7 @@ def summarize(scores):
 
 
 def drift_p_value(calibration: Array, new: Array | Sequence[Array], *, random_state: int = 0) -> float:
-    """Permutation test of whether patients come from the cohort of the others.
+    """Permutation test of whether new patients and the calibration patients come from one cohort.
 
     The statistic is the distance between the mean summaries of the two groups, each quantile in units of its
     interquartile range over all patients. Patients change groups as a whole, so the p-value is exact when
@@ -34,13 +45,20 @@ def drift_p_value(calibration: Array, new: Array | Sequence[Array], *, random_st
     Parameters
     ----------
     calibration : array of shape (n_patients, n_quantiles)
+        Quantiles of the scores of each calibration patient.
     new : array of shape (n_new_patients, n_quantiles)
+        Quantiles of the scores of each new patient.
     random_state : int, default=0
-        Permutations, where there are too many to try all.
+        Seed of the permutations; used if there are too many to enumerate.
 
     Returns
     -------
     float
+        The p-value.
+
+    See Also
+    --------
+    skad.calibration.ConformalCalibrator : Its ``check_drift`` applies the test to scans.
 
     Examples
     --------

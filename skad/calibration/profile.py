@@ -33,17 +33,28 @@ _INTERQUARTILE = 1.349  # of a normal distribution, in standard deviations
 
 
 class UnlikeTrainingWarning(UserWarning):
-    """A scan does not look like those that a detector learned from."""
+    """A scan differs from the scans that a detector was fitted to.
+
+    See Also
+    --------
+    skad.calibration.TrainingProfile : The ranges that a scan is compared with.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skad.calibration import UnlikeTrainingWarning
+    >>> warnings.simplefilter("ignore", UnlikeTrainingWarning)  # scans of another protocol are meant
+    """
 
 
 @dataclass(frozen=True, eq=False)
 class ScanSummary:
-    """One scan in a few numbers.
+    """Summary of one scan, compared with the training scans by :class:`TrainingProfile`.
 
     Parameters
     ----------
     volume_ml : float
-        Foreground, mL.
+        Volume of the foreground, mL.
     share : float
         Share of the grid that is foreground.
     voxel_size : ndarray of shape (2,)
@@ -51,9 +62,24 @@ class ScanSummary:
     quantiles : ndarray of shape (n_contrasts, 5)
         ``skad.calibration.drift.QUANTILES`` of the normalized intensities; NaN for a missing contrast.
     entropy : ndarray of shape (n_contrasts,)
-        Of the histogram of intensities, bits: MR images have 4 to 6, label images 0 to 2.
+        Entropy of the histogram of intensities, bits: MR images have 4 to 6, label images 0 to 2.
     other_grid : bool ndarray of shape (n_contrasts,)
         Whether a contrast was interpolated because its grid is not that of the first, co-registration aside.
+
+    See Also
+    --------
+    skad.calibration.summarize_scan : Computes it.
+    skad.calibration.TrainingProfile : Compares it with the training scans.
+
+    Examples
+    --------
+    >>> from skad.calibration import summarize_scan
+    >>> from skad.datasets import make_phantom
+    >>> from skad.preprocessing import VolumePreprocessor
+    >>> volumes = make_phantom(1, shape=(24, 28, 8), random_state=0)
+    >>> stack = VolumePreprocessor(size=(32, 32)).fit_transform(volumes)
+    >>> summarize_scan(stack).quantiles.shape  # three contrasts, five quantiles
+    (3, 5)
     """
 
     volume_ml: float
@@ -65,17 +91,32 @@ class ScanSummary:
 
 
 def summarize_scan(stack: SliceStack, index: int = 0) -> ScanSummary:
-    """What :class:`TrainingProfile` compares of one volume of a stack.
+    """Summarize one volume of a stack for :class:`TrainingProfile`.
 
     Parameters
     ----------
     stack : SliceStack
+        Preprocessed slices.
     index : int, default=0
         Into ``stack.volumes``.
 
     Returns
     -------
     ScanSummary
+
+    See Also
+    --------
+    skad.calibration.ScanSummary : What the summary holds.
+
+    Examples
+    --------
+    >>> from skad.calibration import summarize_scan
+    >>> from skad.datasets import make_phantom
+    >>> from skad.preprocessing import VolumePreprocessor
+    >>> volumes = make_phantom(1, shape=(24, 28, 8), random_state=0)
+    >>> summary = summarize_scan(VolumePreprocessor(size=(32, 32)).fit_transform(volumes))
+    >>> summary.volume_ml > 500
+    True
     """
     volume, mask = stack.volumes[index], stack.placements[index].foreground.unpack()
     slices = stack.X[stack.volume_index == index]
@@ -91,7 +132,7 @@ def summarize_scan(stack: SliceStack, index: int = 0) -> ScanSummary:
 
 
 class TrainingProfile(BaseEstimator):
-    """Ranges of what the training scans look like; a :class:`VolumeAnomalyDetector` holds it as ``profile_``.
+    """Ranges of the training scans' properties; a :class:`VolumeAnomalyDetector` keeps it as ``profile_``.
 
     Attributes
     ----------

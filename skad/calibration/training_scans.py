@@ -15,17 +15,22 @@ _BYTES = 16
 
 
 class TrainingScans(BaseEstimator):
-    """Salted digests of training scans; a :class:`skad.VolumeAnomalyDetector` holds them.
+    """Salted digests of the training scans of a :class:`skad.VolumeAnomalyDetector`.
 
-    A threshold from patients that a detector has learned from promises nothing, so
-    :class:`ConformalCalibrator` asks here first.
+    A threshold calibrated on training patients guarantees nothing, so :class:`ConformalCalibrator` rejects
+    scans whose digest is known here.
 
     Attributes
     ----------
     salt_ : str
-        A digest of all training scans together: two detectors that share a patient have no digest in common.
+        A digest of all training scans together, so that two detectors that share a patient have no digest in
+        common.
     digests_ : uint8 ndarray of shape (n_images, 16)
-        One per image, sorted.
+        One digest per image, sorted.
+
+    See Also
+    --------
+    skad.calibration.ConformalCalibrator : Refuses to calibrate on training scans.
 
     Notes
     -----

@@ -73,22 +73,26 @@ EXAMPLES = {
 
 
 def main(argv=None):
-    """Run ``skad``.
+    """Run the command ``skad``.
 
     Parameters
     ----------
     argv : list of str, default=None
-        None takes the command line's.
+        Arguments; None takes those of the command line.
 
     Returns
     -------
     int
-        Exit code: 0 all done; 1 some subjects failed, the others are done; 2 a mistake of the user, told in
-        one line; 130 interrupted by Ctrl-C; 143 or 129 ended by SIGTERM or SIGHUP.
+        Exit code: 0 success; 1 some subjects failed, all others are done; 2 invalid arguments or input,
+        reported in one line; 130 interrupted by Ctrl-C; 143 or 129 terminated by SIGTERM or SIGHUP.
+
+    See Also
+    --------
+    skad.VolumeAnomalyDetector : The estimator behind ``skad fit`` and ``skad score``.
 
     Examples
     --------
-    >>> from skad.cli import main
+    >>> from skad.cli.main import main
     >>> main(["fit", "nowhere", "--method", "adm", "--out", "adm.skad"])
     2
     """

@@ -38,6 +38,7 @@ def load_bids(
     Parameters
     ----------
     folder : path-like
+        The root of the BIDS dataset.
     contrasts : sequence of str, default=None
         None takes those that all subjects have. The first one gives the grid.
     subjects : sequence of str, default=None
@@ -74,6 +75,17 @@ def load_bids(
     See Also
     --------
     take_inventory : Which files are used, and why others are not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad.datasets import load_bids, make_phantom
+    >>> from skad.io import write_map
+    >>> folder = tempfile.mkdtemp()
+    >>> phantom, = make_phantom(1, shape=(16, 20, 8), contrasts=["FLAIR"], random_state=0)
+    >>> _ = write_map(phantom.contrasts["FLAIR"], phantom, f"{folder}/sub-01/anat/sub-01_FLAIR.nii.gz")
+    >>> load_bids(folder)
+    [Volume('sub-01', FLAIR, 16x20x8 voxels of 10.7x10.7x23 mm)]
     """
     listing = list_images(folder)
     found = find_bids(listing, labels=labels)

@@ -36,7 +36,7 @@ def load_brats(
     missing: str = "raise",
     on_error: str = "raise",
 ) -> Loaded:
-    """Open a folder of a BraTS challenge, in the names of 2017-2021 or of 2023 and later.
+    """Open a folder of a BraTS challenge, named as in 2017-2021 or as since 2023.
 
     Contrasts get the names ``T1w``, ``ce-gadolinium_T1w``, ``T2w``, ``FLAIR``; the segmentation becomes the
     labels with the challenge's own numbers. The images are skull-stripped and on one grid, so there is no
@@ -66,6 +66,23 @@ def load_brats(
     ------
     VolumeReadError
         Names the folder, the subject and contrast, or the file.
+
+    See Also
+    --------
+    skad.datasets.load : Recognizes the layout.
+    skad.datasets.take_inventory : Which files are used, and why others are not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad.datasets import load_brats, make_phantom
+    >>> from skad.io import write_map
+    >>> folder = tempfile.mkdtemp()
+    >>> phantom, = make_phantom(1, shape=(16, 20, 8), contrasts=["FLAIR"], random_state=0)
+    >>> path = f"{folder}/BraTS-GLI-00001-000/BraTS-GLI-00001-000-t2f.nii.gz"
+    >>> _ = write_map(phantom.contrasts["FLAIR"], phantom, path)
+    >>> load_brats(folder)
+    [Volume('BraTS-GLI-00001', FLAIR, 16x20x8 voxels of 10.7x10.7x23 mm)]
     """
     listing = list_images(folder)
     found = find_brats(listing)

@@ -14,15 +14,27 @@ OTHER_FORMATS = (".hdr", ".img", ".img.gz", ".mgz", ".mgh", ".nrrd", ".nhdr", ".
 
 @dataclass(frozen=True)
 class Unused:
-    """An image file that is not used.
+    """An image file that is not used, with the reason.
 
     Attributes
     ----------
     path : pathlib.Path
+        The file.
     reason : str
-        Continues a sentence that begins with the file's name.
+        Why it is not used; continues a sentence that begins with the file's name.
     doubtful : bool
-        Whether somebody who put the file there may expect it to be used.
+        Whether the file may have been meant to be used.
+
+    See Also
+    --------
+    skad.datasets.Inventory : All unused files of a folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from skad.datasets import Unused
+    >>> Unused(Path("sub-01/anat/sub-01_notes.nii.gz"), "has an unknown suffix").doubtful
+    False
     """
 
     path: Path

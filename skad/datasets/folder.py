@@ -28,6 +28,7 @@ def load_folder(
     Parameters
     ----------
     folder : path-like
+        The folder of the files.
     pattern : str, default="{subject}_{contrast}"
         A file's path inside the folder, without .nii or .nii.gz; ``{subject}`` and ``{contrast}`` stand for
         text without a slash. For example ``"{subject}/{contrast}"`` or ``"{subject}/anat/scan_{contrast}"``.
@@ -37,7 +38,7 @@ def load_folder(
     labels, mask : str, default="seg", "mask"
         What stands for ``{contrast}`` in the files of labels and masks.
     subjects : sequence of str, default=None
-        None takes all.
+        Names as in the files; None takes all.
     missing : {"raise", "nan"}, default="raise"
         What a contrast becomes that a subject does not have: an error or NaN everywhere.
     on_error : {"raise", "collect"}, default="raise"
@@ -55,6 +56,22 @@ def load_folder(
         The pattern lacks ``{subject}`` or ``{contrast}``.
     VolumeReadError
         Names the folder, the subject and contrast, or the file.
+
+    See Also
+    --------
+    skad.datasets.load_bids : For folders in BIDS layout.
+    skad.datasets.load : Recognizes BIDS, BraTS and ISLES.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad.datasets import load_folder, make_phantom
+    >>> from skad.io import write_map
+    >>> folder = tempfile.mkdtemp()
+    >>> phantom, = make_phantom(1, shape=(16, 20, 8), contrasts=["FLAIR"], random_state=0)
+    >>> _ = write_map(phantom.contrasts["FLAIR"], phantom, f"{folder}/ann_FLAIR.nii.gz")
+    >>> load_folder(folder)
+    [Volume('ann', FLAIR, 16x20x8 voxels of 10.7x10.7x23 mm)]
     """
     names = None if contrasts is None else (*contrasts, labels, mask)
     listing = list_images(folder)

@@ -17,28 +17,57 @@ Loaded: TypeAlias = list[Volume] | Any  # volumes; with their errors where on_er
 
 
 class CohortWarning(UserWarning):
-    """Files of a folder that somebody may expect to be used are not, or some subjects lack labels."""
+    """Files that may have been meant to be used are not, or some subjects lack labels.
+
+    See Also
+    --------
+    skad.datasets.take_inventory : Lists used and unused files with the reasons.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skad.datasets import CohortWarning
+    >>> warnings.simplefilter("error", CohortWarning)  # as ``skad --strict`` does
+    """
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What is used of one session of one subject.
+    """The files used for one session of one subject.
 
     Attributes
     ----------
     subject, session : str
         The session is empty where there is none.
     images : dict of str to pathlib.Path or None
-        By contrast; None where the subject does not have it.
+        The file of each contrast; None if the subject lacks it.
     labels, mask : pathlib.Path or None
+        The files of the lesion labels and of the brain mask, if there are any.
     runs : dict of str to str
         The run of each contrast whose name has one.
     notes : tuple of str
-        What was guessed.
+        Assumptions that were made, a sentence each.
     info : dict of str to str
-        What the folder says of the subject.
+        Further columns, such as those of participants.tsv.
     available : tuple of str
-        Names of all images that may be asked for.
+        Names of all images that ``contrasts`` may select.
+
+    See Also
+    --------
+    skad.datasets.Inventory : All scans of a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skad.datasets import take_inventory
+    >>> anat = Path(tempfile.mkdtemp(), "sub-01", "anat")
+    >>> anat.mkdir(parents=True)
+    >>> for name in ("sub-01_T1w.nii.gz", "sub-01_FLAIR.nii.gz", "sub-01_notes.nii.gz"):
+    ...     (anat / name).touch()
+    >>> scan, = take_inventory(anat.parents[1]).scans
+    >>> scan.subject, scan.images["FLAIR"].name, scan.labels
+    ('sub-01', 'sub-01_FLAIR.nii.gz', None)
     """
 
     subject: str
@@ -89,22 +118,37 @@ class Scan:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Subjects, sessions, contrasts, masks and labels of a folder, and every image file that is not used.
+    """Subjects, sessions, contrasts, masks and labels of a folder, and the image files that are not used.
 
     Attributes
     ----------
     folder : pathlib.Path
+        The folder.
     layout : str
-        "BIDS", "BraTS", "ISLES" or "pattern".
+        The recognized layout: "BIDS", "BraTS", "ISLES" or "pattern".
     contrasts : tuple of str
         Those asked for, or else those that all scans have.
     scans : tuple of Scan
+        One per session of each subject.
     unused : tuple of Unused
         NIfTI files, and files of other image formats, that no scan uses; folders that are not entered.
 
     See Also
     --------
     take_inventory : Look through a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skad.datasets import take_inventory
+    >>> anat = Path(tempfile.mkdtemp(), "sub-01", "anat")
+    >>> anat.mkdir(parents=True)
+    >>> for name in ("sub-01_T1w.nii.gz", "sub-01_FLAIR.nii.gz", "sub-01_notes.nii.gz"):
+    ...     (anat / name).touch()
+    >>> inventory = take_inventory(anat.parents[1])
+    >>> inventory.layout, sorted(inventory.contrasts), len(inventory.scans)
+    ('BIDS', ['FLAIR', 'T1w'], 1)
     """
 
     folder: Path

@@ -57,6 +57,23 @@ def load_isles(
     ------
     VolumeReadError
         Names the folder, the subject and contrast, or the file.
+
+    See Also
+    --------
+    skad.datasets.load : Recognizes the layout.
+    skad.datasets.take_inventory : Which files are used, and why others are not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad.datasets import load_isles, make_phantom
+    >>> from skad.io import write_map
+    >>> folder = tempfile.mkdtemp()
+    >>> phantom, = make_phantom(1, shape=(16, 20, 8), contrasts=["dwi"], random_state=0)
+    >>> path = "sub-strokecase0001/ses-0001/dwi/sub-strokecase0001_ses-0001_dwi.nii.gz"
+    >>> _ = write_map(phantom.contrasts["dwi"], phantom, f"{folder}/{path}")
+    >>> load_isles(folder)
+    [Volume('sub-strokecase0001', dwi, 16x20x8 voxels of 10.7x10.7x23 mm)]
     """
     listing = list_images(folder)
     found = find_isles(listing)

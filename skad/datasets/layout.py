@@ -27,11 +27,12 @@ def load(
     missing: str = "raise",
     on_error: str = "raise",
 ) -> Loaded:
-    """Open a folder of scans in BIDS, BraTS or ISLES layout, whichever it is.
+    """Open a folder of scans in BIDS, BraTS or ISLES layout; the layout is recognized.
 
     Parameters
     ----------
     folder : path-like
+        The folder of the cohort.
     contrasts : sequence of str, default=None
         Names as in BIDS (``T1w``, ``ce-gadolinium_T1w``, ``T2w``, ``FLAIR``, ``dwi``) in every layout. None
         takes those that all subjects have.
@@ -63,6 +64,17 @@ def load(
     See Also
     --------
     take_inventory : Which files are used, and why others are not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad.datasets import load, make_phantom
+    >>> from skad.io import write_map
+    >>> folder = tempfile.mkdtemp()
+    >>> phantom, = make_phantom(1, shape=(16, 20, 8), contrasts=["FLAIR"], random_state=0)
+    >>> _ = write_map(phantom.contrasts["FLAIR"], phantom, f"{folder}/sub-01/anat/sub-01_FLAIR.nii.gz")
+    >>> load(folder)
+    [Volume('sub-01', FLAIR, 16x20x8 voxels of 10.7x10.7x23 mm)]
     """
     inventory = take_inventory(folder, contrasts=contrasts, subjects=subjects)
     return inventory.open(missing=missing, on_error=on_error)

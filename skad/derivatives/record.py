@@ -18,16 +18,35 @@ from skad.utils.typing import FloatArray
 
 @dataclass(frozen=True)
 class Record:
-    """The map of one scan.
+    """The map of one scan and its metadata.
 
     Attributes
     ----------
     path : pathlib.Path
         The NIfTI file.
     sidecar : Sidecar
-        What the JSON file beside it says.
+        The content of the JSON file beside it.
     warnings : tuple of str
         What a reader should know before trusting the map, a sentence each.
+
+    See Also
+    --------
+    skad.derivatives.Derivative : A folder of records.
+    skad.derivatives.Sidecar : The metadata.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad import VolumeAnomalyDetector
+    >>> from skad.datasets import make_phantom
+    >>> from skad.preprocessing import VolumePreprocessor
+    >>> from skad.scoring import IntensityScorer
+    >>> volumes = make_phantom(n_subjects=1, shape=(24, 28, 8), random_state=0)
+    >>> prepare = VolumePreprocessor(size=(32, 32))
+    >>> detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=prepare).fit(volumes)
+    >>> record, = detector.score_cohort(volumes, out=tempfile.mkdtemp())
+    >>> record.subject, record.anomaly.shape, record.peak > 0
+    ('phantom01', (24, 28, 8), True)
     """
 
     path: Path

@@ -8,23 +8,24 @@ from skad.calibration import ConformalCalibrator
 
 @dataclass(frozen=True)
 class LesionRule:
-    """A threshold of scores, and where it is from.
+    """The threshold that makes a map a mask of lesions, and its origin.
 
     Attributes
     ----------
     threshold : float
-        Anomaly scores above it are abnormal.
+        Voxels with a higher anomaly score are abnormal.
     min_volume : float
         Smallest lesion, mL; smaller components are dropped.
     fpr : float or None
-        The calibrated false-positive rate; None where the threshold is the detector's own, which promises
+        The calibrated false-positive rate; None if the threshold is the detector's own, which guarantees
         none.
     unit : str or None
-        What the rate counts, as in :class:`skad.calibration.ConformalCalibrator`.
+        What the rate counts: "pixel" or "patient", the parameter of
+        :class:`skad.calibration.ConformalCalibrator`.
 
     See Also
     --------
-    skad.calibration.ConformalCalibrator : Thresholds with a promise.
+    skad.calibration.ConformalCalibrator : Thresholds with a guaranteed rate.
 
     Examples
     --------

@@ -23,19 +23,47 @@ PERCENTILES = (50, 95, 99)
 
 
 class SidecarError(ValueError):
-    """The JSON file beside a map is not one of skad's; the message names the file and what is wrong."""
+    """The JSON file beside a map is missing or malformed; the message names the file and the defect.
+
+    See Also
+    --------
+    skad.derivatives.Sidecar : What the file should hold.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skad.derivatives import Sidecar, SidecarError
+    >>> path = Path(tempfile.mkdtemp(), "sub-01_desc-anomaly_map.json")
+    >>> _ = path.write_text("{}")
+    >>> try:
+    ...     Sidecar.read(path)
+    ... except SidecarError as error:
+    ...     print("score the subject again" in str(error))
+    True
+    """
 
 
 @dataclass(frozen=True)
 class Model:
-    """The file of a detector, known by its content.
+    """The file of a detector, identified by its digest.
 
     Attributes
     ----------
     file : str
-        Its name, for people.
+        Name of the file.
     sha256 : str
-        Of its content, hexadecimal.
+        SHA-256 digest of its content, hexadecimal.
+
+    See Also
+    --------
+    skad.derivatives.Sidecar : Names the model of a map.
+
+    Examples
+    --------
+    >>> from skad.derivatives import Model
+    >>> Model(file="adm.skad", sha256="9f86d081").file
+    'adm.skad'
     """
 
     file: str
@@ -44,17 +72,18 @@ class Model:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """The JSON file beside a map.
+    """The content of the JSON file beside a map.
 
     Attributes
     ----------
     subject, session : str
-        As the scans call them; `session` is empty where there is one only.
+        As in the scans; `session` is empty if there is only one.
     model : Model
+        The detector that made the map.
     rule : LesionRule or None
-        None where the detector has no threshold.
+        The threshold; None if the detector has none.
     contrasts, missing_contrasts : tuple of str
-        What the detector learned from, and which of it this scan does not have.
+        Contrasts that the detector was fitted to, and those that this scan lacks.
     sources : tuple of str
         BIDS URIs of the scans.
     outside : {"nan", "zero"}
@@ -72,6 +101,24 @@ class Sidecar:
         Bytes and digest of the map's file: a map that was cut short or replaced is not this one.
     software : str
         Name and version of the program that made the map.
+
+    See Also
+    --------
+    skad.derivatives.Record : The map and its sidecar.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad import VolumeAnomalyDetector
+    >>> from skad.datasets import make_phantom
+    >>> from skad.preprocessing import VolumePreprocessor
+    >>> from skad.scoring import IntensityScorer
+    >>> volumes = make_phantom(n_subjects=1, shape=(24, 28, 8), random_state=0)
+    >>> prepare = VolumePreprocessor(size=(32, 32))
+    >>> detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=prepare).fit(volumes)
+    >>> record, = detector.score_cohort(volumes, out=tempfile.mkdtemp())
+    >>> record.sidecar.contrasts, record.sidecar.shape
+    (('T1w', 'FLAIR', 'ce-gadolinium_T1w'), (24, 28, 8))
     """
 
     subject: str

@@ -49,6 +49,10 @@ def save(estimator: object, path: PathLike) -> None:
         The estimator holds something a file cannot hold (the message says where), or the path cannot be
         written.
 
+    See Also
+    --------
+    skad.load : Reads the file.
+
     Notes
     -----
     The format is safetensors (arrays and weights) with a JSON header (everything else);
@@ -84,11 +88,12 @@ def save(estimator: object, path: PathLike) -> None:
 
 
 def load(path: PathLike, *, trusted: Iterable[type] = ()) -> Any:
-    """Read an estimator that :func:`save` wrote; no code from the file is executed.
+    """Load an estimator from a file written by :func:`save`, without executing code from the file.
 
     Parameters
     ----------
     path : path-like
+        The file.
     trusted : iterable of classes, default=()
         Your own classes that the file may use, beside skad's public estimators, their networks and some
         estimators of scikit-learn.
@@ -96,14 +101,30 @@ def load(path: PathLike, *, trusted: Iterable[type] = ()) -> Any:
     Returns
     -------
     estimator
-        Its networks on the CPU; it scores bit for bit as before. ``n_jobs``, ``device``, ``verbose``,
-        ``memory`` and ``callbacks`` have their defaults.
+        The fitted estimator, with its networks on the CPU; its scores are bit for bit those of the saved
+        one. ``n_jobs``, ``device``, ``verbose``, ``memory`` and ``callbacks`` have their defaults.
 
     Raises
     ------
     LoadError
         The file does not exist, is a pickle, is damaged, was written by a newer version, or names a class
         that is not trusted.
+
+    See Also
+    --------
+    skad.save : Writes the file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import skad
+    >>> from skad.scoring import IntensityScorer
+    >>> X = np.arange(6.0).reshape(1, 1, 2, 3)
+    >>> path = os.path.join(tempfile.mkdtemp(), "intensity.skad")
+    >>> skad.save(IntensityScorer(smoothing=0).fit(X), path)
+    >>> skad.load(path)
+    IntensityScorer(smoothing=0)
     """
     path = Path(path)
     header, tensors = _read(path)

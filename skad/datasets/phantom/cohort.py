@@ -50,7 +50,7 @@ def make_phantom(
     bias_field: float = 0.2,
     random_state: RandomState = None,
 ) -> list[Volume]:
-    """Simulated multi-contrast brains with lesions whose extent is known.
+    """Simulate multi-contrast brains with lesions of known extent.
 
     The tissue maps of the MNI152 templates that ship with nilearn are bent into a new brain for every
     subject and imaged with the signal equations of `skad.datasets.phantom.signal`, where the constants and
@@ -59,7 +59,7 @@ def make_phantom(
     Parameters
     ----------
     n_subjects : int, default=8
-        Subject i is the same however many there are.
+        Number of subjects; subject i does not depend on how many there are.
     shape : tuple of 3 ints, default=(128, 128, 40)
         Voxels from left to right, back to front, bottom to top; at least 8 each.
     voxel_size : float or tuple of 3 floats, default=None
@@ -95,6 +95,11 @@ def make_phantom(
     ValueError
         An unknown lesion or contrast (the message names the nearest one), or a shape, voxel size, noise or
         bias field out of range.
+
+    See Also
+    --------
+    skad.datasets.label_anatomy : The same phantoms with anatomical labels.
+    skad.datasets.load_bids : Opens real scans.
 
     Notes
     -----

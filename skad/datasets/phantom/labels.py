@@ -27,7 +27,7 @@ for _tissue, _value in TISSUES.items():
 
 
 def label_anatomy(volumes: Sequence[Volume]) -> list[Volume]:
-    """The same phantoms with their anatomy in the place of their lesions as labels.
+    """Replace the lesion labels of phantoms by labels of their normal anatomy.
 
     `VolumePreprocessor` then gives the anatomical classes of the slices as `y`, by nearest neighbors, for
     :class:`skad.anatomy.AnatomySegmenter`.
@@ -47,6 +47,11 @@ def label_anatomy(volumes: Sequence[Volume]) -> list[Volume]:
     ------
     ValueError
         A volume is no phantom.
+
+    See Also
+    --------
+    skad.datasets.make_phantom : Makes the phantoms.
+    skad.anatomy.AnatomySegmenter : Learns these labels.
 
     Examples
     --------

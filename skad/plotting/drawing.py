@@ -10,6 +10,7 @@ MAP_COLORS = "inferno"  # even lightness steps: reads the same in gray and with 
 TRUTH_COLOR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on gray, black and yellow
 GRAYS_PERCENT = (1, 99.5)  # of the foreground: what is black and white in an image
 GUIDE = {"color": "0.6", "linewidth": 0.8}  # of lines that only guide the eye
+_COMPRESSION = 3  # of PNG files: 5 % larger than at 6, in half the time
 
 # Okabe and Ito (2008), without yellow, which is faint on white; neighbors differ in line as well
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -59,5 +60,5 @@ def check_names(curves, what):
 def save_figure(figure, path):
     """Write a figure as PNG, complete or not at all; returns the path."""
     with written_whole(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+        figure.savefig(temporary, dpi=120, format="png", pil_kwargs={"compress_level": _COMPRESSION})
     return path

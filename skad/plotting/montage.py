@@ -2,9 +2,10 @@
 
 import numpy as np
 from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS, TRUTH_COLOR, figure_or_new
+from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS, TRUTH_COLOR
 from skad.preprocessing.reorient import Reorientation
 
 ORIENTATION = "radiological view: the patient's right is on the left"
@@ -12,6 +13,9 @@ ORIENTATION = "radiological view: the patient's right is on the left"
 _MAP_PERCENT = (50, 99.8)  # half of the foreground stays dark
 _MAP_GAMMA = 0.5  # energies have heavy tails: their root spreads what lies between normal and extreme
 _PANEL_INCHES = 2.0
+_GAP_INCHES = 0.1
+_MARGINS = (0.4, 1.1, 0.4, 0.7)  # left, right, bottom, top, inches: the color bar is on the right
+_MARGINS_OF_SEVERAL = (0.4, 0.2, 1.0, 0.7)  # below
 
 
 def plot_slices(
@@ -26,6 +30,9 @@ def plot_slices(
     figure=None,
 ):
     """A montage of axial slices: one row per slice, one column per contrast, anomaly maps last.
+
+    A column is one axis with its slices below each other, at a place computed from the number of slices:
+    most of the time of a montage would otherwise go into axes and their layout.
 
     Parameters
     ----------
@@ -61,8 +68,8 @@ def plot_slices(
     >>> import numpy as np
     >>> from skad.plotting import plot_slices
     >>> figure = plot_slices(np.ones((3, 2, 8, 9)), np.ones((3, 8, 9)), n_slices=2)
-    >>> len(figure.axes)  # 2 slices of 2 contrasts and a map, and the color bar
-    7
+    >>> len(figure.axes)  # 2 contrasts and the map
+    3
     """
     named = anomaly if isinstance(anomaly, dict) else {"anomaly": anomaly}
     images, maps = np.asarray(images), [np.asarray(each) for each in named.values()]
@@ -73,18 +80,19 @@ def plot_slices(
     columns, labels = _cropped(columns, maps[0], labels)
     aspect = pixel_size[0] / pixel_size[1]
     names = [*(contrasts or [f"contrast {i}" for i in range(images.shape[1])]), *named]
-    figure, axes = _grid(figure, len(rows), names, aspect * columns.shape[2] / columns.shape[3])
-    styles = _styles(columns, len(maps))
-    for row, index in zip(axes, rows, strict=True):
-        row[0].set_ylabel(f"slice {index}")
-        panels = zip(row, columns[index], styles, strict=True)
-        drawn = [axis.imshow(image, aspect=aspect, **style) for axis, image, style in panels]
-        if labels is not None and (labels[index] > 0).any():
-            for axis in row:
-                axis.contour(labels[index] > 0, levels=[0.5], colors=[TRUTH_COLOR], linewidths=1.0)
+    height, width = columns.shape[2:]
+    figure, axes = _columns(figure, names, aspect * len(rows) * height / width, len(maps))
+    _name_rows(axes, [f"slice {index}" for index in rows], height)
+    tall = np.moveaxis(columns[rows], 1, 0).reshape(len(names), -1, width)
+    panels = zip(axes, tall, _styles(columns, len(maps)), strict=True)
+    drawn = [axis.imshow(image, aspect=aspect, **style) for axis, image, style in panels]
+    if labels is not None and (labels[rows] > 0).any():
+        truth = labels[rows].reshape(-1, width) > 0
+        for axis in axes:
+            axis.contour(truth, levels=[0.5], colors=[TRUTH_COLOR], linewidths=1.0)
     _draw_color_bars(figure, axes, drawn[-len(maps) :])
-    truth = "; contour: the truth" if labels is not None and np.any(labels) else ""
-    figure.supxlabel(ORIENTATION + truth, fontsize="small")
+    legend = "; contour: the truth" if labels is not None and np.any(labels) else ""
+    figure.supxlabel(ORIENTATION + legend, fontsize="small")
     figure.suptitle(title or "")
     return figure
 
@@ -145,12 +153,16 @@ def _check_shapes(images, anomaly):
 def _draw_color_bars(figure, axes, drawn):
     """One beside the only map, or one below each of several."""
     if len(drawn) == 1:
-        label = "anomaly (high is abnormal)"
-        figure.colorbar(drawn[0], ax=axes[:, -1], label=label, ticks=MaxNLocator(5), shrink=0.8)
+        place = axes[-1].inset_axes((1.05, 0.15, 0.08, 0.7))
+        figure.colorbar(drawn[0], cax=place, label="anomaly (high is abnormal)", ticks=MaxNLocator(5))
         return
-    for column, each in zip(axes.T[-len(drawn) :], drawn, strict=True):
+    for axis, each in zip(axes[-len(drawn) :], drawn, strict=True):
+        tall = np.divide(*axis.images[0].get_array().shape) * axis.get_aspect()
+        place = axis.inset_axes((0.0, -0.08 / tall, 1.0, 0.05 / tall))
         ends = {"ticks": [each.norm.vmin, each.norm.vmax], "format": "%.3g"}
-        figure.colorbar(each, ax=column, location="bottom", label="high is abnormal", **ends)
+        figure.colorbar(each, cax=place, orientation="horizontal", label="high is abnormal", **ends)
+        for text, side in zip(place.get_xticklabels(), ("left", "right"), strict=True):
+            text.set_horizontalalignment(side)  # below the bar, so that those of neighbors stay apart
 
 
 def _styles(columns, n_maps):
@@ -185,23 +197,35 @@ def _window(values, percent):
     return (low, high) if high > low else (low, low + 1)
 
 
-def _grid(figure, n_rows, names, height_per_width):
-    size = (_PANEL_INCHES * len(names) + 0.8, _PANEL_INCHES * height_per_width * n_rows + 0.8)
-    figure = figure_or_new(figure, size)
-    axes = figure.subplots(n_rows, len(names), squeeze=False)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[], facecolor="black")
-    for axis, name in zip(axes[0], names, strict=True):
+def _columns(figure, names, height_per_width, n_maps):
+    """An axis for every column, at a place known beforehand: nothing has to be laid out."""
+    left, right, bottom, top = _MARGINS if n_maps == 1 else _MARGINS_OF_SEVERAL
+    width = left + _PANEL_INCHES * len(names) + _GAP_INCHES * (len(names) - 1) + right
+    height = bottom + _PANEL_INCHES * height_per_width + top
+    places = {
+        "left": left / width,
+        "right": 1 - right / width,
+        "bottom": bottom / height,
+        "top": 1 - top / height,
+        "wspace": _GAP_INCHES / _PANEL_INCHES,
+    }
+    figure = Figure((width, height)) if figure is None else figure
+    (axes,) = figure.subplots(1, len(names), squeeze=False, gridspec_kw=places)
+    for axis, name in zip(axes, names, strict=True):
+        axis.set_facecolor("black")
         axis.set_title(name, fontsize="medium")
-        for place, letter in ((0.03, "R"), (0.97, "L")):
-            axis.text(
-                place,
-                0.5,
-                letter,
-                color="white",
-                fontsize="x-small",
-                ha="center",
-                va="center",
-                transform=axis.transAxes,
-            )
+        axis.xaxis.set_visible(False)
+        axis.yaxis.set_visible(axis is axes[0])
     return figure, axes
+
+
+def _name_rows(axes, names, height):
+    """The names of the slices beside the first column; the patient's sides in every slice."""
+    middles = height * (np.arange(len(names)) + 0.5) - 0.5
+    axes[0].set_yticks(middles, names, rotation=90, va="center")
+    axes[0].tick_params(length=0)
+    style = {"color": "white", "fontsize": "x-small", "ha": "center", "va": "center"}
+    for axis in axes:
+        for middle in middles:
+            for place, letter in ((0.03, "R"), (0.97, "L")):
+                axis.text(place, middle, letter, transform=axis.get_yaxis_transform(), **style)

@@ -214,4 +214,4 @@ def test_montages_can_be_part_of_a_figure():
     left, right = Figure(layout="constrained").subfigures(1, 2)
     images = np.ones((2, 1, 4, 5))
     assert plot_slices(images, np.ones((2, 4, 5)), n_slices=1, figure=left) is left
-    assert len(left.axes) == 3 and not right.axes
+    assert len(left.axes) == 2 and not right.axes

@@ -25,8 +25,9 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None, coregister_to
     folder : path-like
     contrasts : sequence of str, default=None
         None takes those that all subjects have.
-    where : sequence of str
-        ``"column=value"`` of participants.tsv, all of which should hold.
+    where : sequence of str, or dict of str to list of str
+        ``"column=value"`` of participants.tsv, all of which should hold, or columns with their values;
+        ``participant_id`` and ``session`` need no table.
     missing : {"raise", "nan"}, default=None
         What a contrast becomes that a subject does not have; None is "nan" where contrasts are given.
     coregister_to : str, default=None
@@ -44,7 +45,7 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None, coregister_to
         The folder, a condition; with ``--strict`` also what is not used.
     """
     folder, subjects = dataset_of(folder)
-    inventory = take_inventory(folder, contrasts=contrasts, subjects=subjects, where=conditions(where))
+    inventory = take_inventory(folder, contrasts=contrasts, **selection_of(where, subjects))
     inventory = inventory.starting_with(coregister_to) if coregister_to else inventory
     check_strict(inventory)
     tell(inventory.summary())
@@ -100,6 +101,22 @@ def conditions(where):
     for column, _, value in parted:
         values.setdefault(column, []).extend([value, *value.split(",")] if "," in value else [value])
     return values
+
+
+def selection_of(where, subjects=None):
+    """What `take_inventory` selects by: subjects and sessions by their names, all else by participants.tsv.
+
+    Examples
+    --------
+    >>> selection_of(["participant_id=01,02", "fold=train"])
+    {'subjects': ['01', '02'], 'sessions': None, 'where': {'fold': ['train']}}
+    """
+    wanted = dict(where if isinstance(where, dict) else conditions(where))
+    named = {
+        key: [name for name in wanted.pop(column) if "," not in name] if column in wanted else default
+        for key, column, default in (("subjects", "participant_id", subjects), ("sessions", "session", None))
+    }
+    return {**named, "where": wanted}
 
 
 def dataset_of(folder):

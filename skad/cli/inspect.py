@@ -2,7 +2,7 @@
 
 import warnings
 
-from skad.cli.cohort import caution, check_strict, conditions, dataset_of
+from skad.cli.cohort import caution, check_strict, dataset_of, selection_of
 from skad.cli.feedback import say
 from skad.cli.json_output import record
 from skad.cli.output import complain, tell
@@ -26,7 +26,7 @@ def inspect(folder, *, contrasts=None, where=()):
         The folder is in no known layout; with ``--strict`` also what is not used.
     """
     folder, subjects = dataset_of(folder)
-    inventory = take_inventory(folder, contrasts=contrasts, subjects=subjects, where=conditions(where))
+    inventory = take_inventory(folder, contrasts=contrasts, **selection_of(where, subjects))
     geometry, errors = _open(inventory.scans)
     content = inventory.to_dict()
     record(inventory=content, geometry=geometry)

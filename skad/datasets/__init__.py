@@ -7,6 +7,7 @@ from skad.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from skad.datasets.bids import load_bids
     from skad.datasets.brats import load_brats
+    from skad.datasets.cases import SelectionError
     from skad.datasets.fetch import fetch_ixi, fetch_stroke
     from skad.datasets.files import Unused
     from skad.datasets.folder import load_folder
@@ -24,6 +25,7 @@ __all__ = [
     "CohortWarning",
     "Inventory",
     "Scan",
+    "SelectionError",
     "Unused",
     "fetch_ixi",
     "fetch_stroke",

@@ -3,11 +3,12 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from skad.datasets.bids_case import BidsCase, by_contrast
 from skad.datasets.bids_names import FACE, MASK_LIKE, BidsFile
-from skad.datasets.cases import Found
-from skad.datasets.files import Unused, list_images, stem
+from skad.datasets.cases import Found, find_cases
+from skad.datasets.files import Unused, stem
 from skad.datasets.inventory import Loaded, survey
 from skad.datasets.participants import read_participants
 from skad.io import VolumeReadError
@@ -87,8 +88,7 @@ def load_bids(
     >>> load_bids(folder)
     [Volume('sub-01', FLAIR, 16x20x8 voxels of 10.7x10.7x23 mm)]
     """
-    listing = list_images(folder)
-    found = find_bids(listing, labels=labels)
+    listing, found = find_cases(folder, partial(find_bids, labels=labels), subjects)
     if not found.cases:
         raise VolumeReadError(
             f"{folder} has no sub-*/anat/sub-*.nii.gz: give a BIDS folder, or use load_folder."

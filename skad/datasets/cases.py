@@ -1,11 +1,17 @@
 """What every layout of files comes down to: cases, each the files of one scanning session of one patient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from skad.datasets.files import Listing, list_images
 from skad.io import VolumeReadError
 from skad.utils.names import nearest
+from skad.utils.typing import PathLike
+
+
+class SelectionError(VolumeReadError):
+    """What is asked for of a folder, by subject, session or column, selects nothing."""
 
 
 @dataclass(frozen=True)
@@ -97,24 +103,70 @@ class Found:
     unused: tuple = ()
 
 
-def chosen_subjects(cases: list[Case], subjects: Sequence[str] | None) -> list[Case]:
-    """The cases of subjects, named with or without ``sub-``; None takes all.
+def find_cases(
+    folder: PathLike, find: Callable[[Listing], Found], subjects: Sequence[str] | None = None
+) -> tuple[Listing, Found]:
+    """What a layout makes of a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+    find : callable of Listing
+    subjects : sequence of str, default=None
+        Folders of other subjects are entered only where one of these is not found without them, as in a
+        layout whose folders have other names.
+
+    Returns
+    -------
+    listing : Listing
+    found : Found
+    """
+    listing = list_images(folder, subjects=subjects)
+    found = find(listing)
+    if subjects is not None and not _bare(subjects) <= _bare(case.subject for case in found.cases):
+        listing = list_images(folder)
+        found = find(listing)
+    return listing, found
+
+
+def _bare(subjects):
+    return {name.removeprefix("sub-") for name in subjects}
+
+
+def chosen(
+    cases: list[Case], subjects: Sequence[str] | None = None, sessions: Sequence[str] | None = None
+) -> list[Case]:
+    """The cases of subjects and sessions, named with or without ``sub-`` and ``ses-``; None takes all.
 
     Raises
     ------
-    VolumeReadError
-        There is no such subject.
+    SelectionError
+        There is no such subject or session, or a subject that is asked for has none of the sessions.
     """
-    if subjects is None:
+    of_subjects = _named(cases, "subject", subjects)
+    left = _named(of_subjects, "session", sessions)
+    if subjects is not None:
+        lost = sorted({case.subject for case in of_subjects} - {case.subject for case in left})
+        if lost:
+            named = " or ".join(map(repr, sessions or ()))
+            raise SelectionError(f"Subject {lost[0]!r} has no session {named}: check its name.")
+    return left
+
+
+def _named(cases, entity, names):
+    """The cases whose subject or session is one of the names."""
+    if names is None:
         return cases
-    known = {case.subject.removeprefix("sub-"): case.subject for case in cases}
-    known |= {case.subject: case.subject for case in cases}
-    for subject in subjects:
-        if subject not in known:
-            some = ", ".join(sorted({case.subject for case in cases})[:5])
-            raise VolumeReadError(f"There is no subject {subject!r} among {some}, ...: check its name.")
-    wanted = {known[subject] for subject in subjects}
-    return [case for case in cases if case.subject in wanted]
+    prefix = f"{entity[:3]}-"
+    known = {getattr(case, entity) for case in cases} - {""}
+    wanted = set()
+    for name in names:
+        matching = {each for each in known if each.removeprefix(prefix) == name.removeprefix(prefix)}
+        if not matching:
+            some = f"among {', '.join(sorted(known)[:5])}, ..." if known else "in the names of these scans"
+            raise SelectionError(f"There is no {entity} {name!r} {some}: check its name.")
+        wanted |= matching
+    return [case for case in cases if getattr(case, entity) in wanted]
 
 
 def cases_where(cases: list[Case], where: Mapping[str, str | Sequence[str]]) -> list[Case]:
@@ -122,7 +174,7 @@ def cases_where(cases: list[Case], where: Mapping[str, str | Sequence[str]]) -> 
 
     Raises
     ------
-    ValueError
+    SelectionError
         No case has the column, or none the values.
     """
     for column, wanted in where.items():
@@ -130,14 +182,14 @@ def cases_where(cases: list[Case], where: Mapping[str, str | Sequence[str]]) -> 
         value = wanted[0]
         columns = {name for case in cases for name in case.info}
         if column not in columns:
-            raise ValueError(
+            raise SelectionError(
                 f"where {column}={value}: participants.tsv has no column {column!r}"
                 f"{_hint(column, columns, '; check its name.')}"
             )
         values = {str(case.info.get(column)) for case in cases}
         cases = [case for case in cases if str(case.info.get(column)) in wanted]
         if not cases:
-            raise ValueError(
+            raise SelectionError(
                 f"where {column}={value} leaves no subject{_hint(value, values, '; check the value.')}"
             )
     return cases

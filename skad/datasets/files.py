@@ -64,7 +64,7 @@ class Listing:
         return path.relative_to(self.folder).as_posix()
 
 
-def list_images(folder):
+def list_images(folder, *, subjects=None):
     """Look for image files at any depth.
 
     Hidden folders are passed over. Links to folders are entered, unless they lead to a folder that is read
@@ -73,6 +73,9 @@ def list_images(folder):
     Parameters
     ----------
     folder : path-like
+    subjects : sequence of str, default=None
+        Folders ``sub-*`` of other subjects are not entered: in a large cohort a walk takes minutes. None
+        enters all.
 
     Returns
     -------
@@ -86,9 +89,9 @@ def list_images(folder):
     folder = Path(folder)
     if not folder.is_dir():
         raise VolumeReadError(f"{folder} is not a folder: give the one that holds the subjects.")
-    images, unused = [], []
-    _walk(folder, {os.path.realpath(folder)}, os.path.realpath(folder), images, unused)
-    return Listing(folder, tuple(sorted(images)), tuple(sorted(unused, key=lambda each: each.path)))
+    walk = _Walk(folder, subjects)
+    walk.into(folder)
+    return Listing(folder, tuple(sorted(walk.images)), tuple(sorted(walk.unused, key=lambda each: each.path)))
 
 
 def stem(path):
@@ -96,25 +99,55 @@ def stem(path):
     return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
-def _walk(folder, visited, root, images, unused):
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        unused.append(Unused(folder, f"is a folder that cannot be read ({error.strerror})", doubtful=True))
-        return
-    for entry in sorted(entries, key=lambda entry: entry.is_symlink()):  # what is a copy comes second
-        path = folder / entry.name
-        if _is_folder(entry):
-            if not entry.name.startswith("."):
-                _enter(path, entry.is_symlink(), visited, root, images, unused)
-        elif entry.name.lower().endswith(NIFTI):
-            reason, doubtful = _unreadable(entry)
-            if reason:
-                unused.append(Unused(path, reason, doubtful))
-            else:
-                images.append(path)
-        elif entry.name.lower().endswith(OTHER_FORMATS):
-            unused.append(Unused(path, "is not in NIfTI format: convert it, for example with dcm2niix"))
+class _Walk:
+    """The image files of a folder and of the folders in it."""
+
+    def __init__(self, folder, subjects):
+        self.root = os.path.realpath(folder)
+        self.visited = {self.root}
+        self.wanted = None if subjects is None else {f"sub-{name.removeprefix('sub-')}" for name in subjects}
+        self.images, self.unused = [], []
+
+    def into(self, folder):
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            reason = f"is a folder that cannot be read ({error.strerror})"
+            self.unused.append(Unused(folder, reason, doubtful=True))
+            return
+        for entry in sorted(entries, key=lambda entry: entry.is_symlink()):  # what is a copy comes second
+            path = folder / entry.name
+            if _is_folder(entry):
+                if not entry.name.startswith(".") and self._is_wanted(entry.name):
+                    self._enter(path, entry.is_symlink())
+            elif entry.name.lower().endswith(NIFTI):
+                reason, doubtful = _unreadable(entry)
+                if reason:
+                    self.unused.append(Unused(path, reason, doubtful))
+                else:
+                    self.images.append(path)
+            elif entry.name.lower().endswith(OTHER_FORMATS):
+                reason = "is not in NIfTI format: convert it, for example with dcm2niix"
+                self.unused.append(Unused(path, reason))
+
+    def _is_wanted(self, name):
+        return self.wanted is None or not name.startswith("sub-") or name in self.wanted
+
+    def _enter(self, path, is_link):
+        if is_link:
+            target = os.path.realpath(path)
+            if target in self.visited or f"{self.root}{os.sep}".startswith(
+                f"{target.rstrip(os.sep)}{os.sep}"
+            ):
+                reason = f"is a link to {target}, a folder that is read already, and is not entered"
+                self.unused.append(Unused(path, reason, doubtful=True))
+                return
+            if target.startswith(f"{self.root}{os.sep}"):
+                reason = f"is a link to {target}, a folder inside this one, and is not entered"
+                self.unused.append(Unused(path, reason, doubtful=True))
+                return
+            self.visited.add(target)
+        self.into(path)
 
 
 def _is_folder(entry):
@@ -122,21 +155,6 @@ def _is_folder(entry):
         return entry.is_dir()
     except OSError:  # a link that leads to itself
         return False
-
-
-def _enter(path, is_link, visited, root, images, unused):
-    if is_link:
-        target = os.path.realpath(path)
-        if target in visited or f"{root}{os.sep}".startswith(f"{target.rstrip(os.sep)}{os.sep}"):
-            reason = f"is a link to {target}, a folder that is read already, and is not entered"
-            unused.append(Unused(path, reason, doubtful=True))
-            return
-        if target.startswith(f"{root}{os.sep}"):
-            reason = f"is a link to {target}, a folder inside this one, and is not entered"
-            unused.append(Unused(path, reason, doubtful=True))
-            return
-        visited.add(target)
-    _walk(path, visited, root, images, unused)
 
 
 def _unreadable(entry):

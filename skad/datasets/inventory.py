@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from skad.datasets.cases import Found, cases_where, chosen_subjects, common_contrasts
+from skad.datasets.cases import Found, cases_where, chosen, common_contrasts
 from skad.datasets.files import Listing, Unused
 from skad.io import Volume, VolumeReadError, read_volume
 from skad.utils.names import nearest
@@ -294,6 +294,7 @@ def survey(
     *,
     contrasts: Sequence[str] | None = None,
     subjects: Sequence[str] | None = None,
+    sessions: Sequence[str] | None = None,
     where: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Inventory:
     """Decide which of the files that a layout found are used.
@@ -305,8 +306,8 @@ def survey(
         With at least one case.
     contrasts : sequence of str, default=None
         None takes those that all chosen cases have.
-    subjects : sequence of str, default=None
-        With or without ``sub-``; None takes all.
+    subjects, sessions : sequence of str, default=None
+        With or without ``sub-`` and ``ses-``; None takes all.
     where : dict of str to str, default=None
         Columns of participants.tsv and the value, or any of the values, that they should have.
 
@@ -315,7 +316,7 @@ def survey(
     Inventory
         Files of cases that are not chosen are not in it.
     """
-    cases = cases_where(chosen_subjects(found.cases, subjects), where or {})
+    cases = cases_where(chosen(found.cases, subjects, sessions), where or {})
     names = common_contrasts(cases) if contrasts is None else tuple(contrasts)
     scans, unused = [], {each.path: each for each in found.unused}
     for case in cases:
@@ -323,8 +324,8 @@ def survey(
         scans.append(scan)
         unused |= {each.path: each for each in left_out}
     used = {path for scan in scans for path in (*scan.images.values(), scan.labels, scan.mask)}
-    chosen = {id(case) for case in cases}
-    passed_over = {path for case in found.cases if id(case) not in chosen for path in case.files}
+    used_cases = {id(case) for case in cases}
+    passed_over = {path for case in found.cases if id(case) not in used_cases for path in case.files}
     rest = [
         unused.get(path, Unused(path, "belongs to no scan"))
         for path in listing.images

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from skad.datasets.bids import find_bids
 from skad.datasets.brats import find_brats
-from skad.datasets.cases import Found
-from skad.datasets.files import Listing, list_images
+from skad.datasets.cases import Found, find_cases
+from skad.datasets.files import Listing
 from skad.datasets.inventory import Inventory, Loaded, survey
 from skad.datasets.isles import find_isles
 from skad.io import VolumeReadError
@@ -85,6 +85,7 @@ def take_inventory(
     *,
     contrasts: Sequence[str] | None = None,
     subjects: Sequence[str] | None = None,
+    sessions: Sequence[str] | None = None,
     where: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Inventory:
     """Look through a folder in BIDS, BraTS or ISLES layout without opening an image.
@@ -94,8 +95,8 @@ def take_inventory(
     folder : path-like
     contrasts : sequence of str, default=None
         None takes those that all chosen subjects have.
-    subjects : sequence of str, default=None
-        With or without ``sub-``; None takes all.
+    subjects, sessions : sequence of str, default=None
+        With or without ``sub-`` and ``ses-``; None takes all. Folders of other subjects are not entered.
     where : dict of str to str, default=None
         Columns of participants.tsv and the values they should have, for example ``{"fold": "train"}``.
 
@@ -108,8 +109,8 @@ def take_inventory(
     ------
     VolumeReadError
         Says what was looked for.
-    ValueError
-        `where` names no column, or leaves no subject.
+    SelectionError
+        `subjects`, `sessions` or `where` select nothing, or name what is not there.
 
     See Also
     --------
@@ -133,9 +134,8 @@ def take_inventory(
     'shows FLAIR, which is not among the contrasts T1w'
     >>> folder.cleanup()
     """
-    listing = list_images(folder)
-    found = next((found for find in LAYOUTS.values() if (found := find(listing)).cases), None)
-    if found is None:
+    listing, found = find_cases(folder, _find_any, subjects)
+    if not found.cases:
         rest = (
             f"; {listing.relative(listing.unused[0].path)} {listing.unused[0].reason}"
             if listing.unused
@@ -145,4 +145,11 @@ def take_inventory(
             f"{folder} is in none of the known layouts, {'; '.join(LAYOUTS)}{rest}: rename the files, or use "
             "skad.datasets.load_folder with a pattern."
         )
-    return survey(listing, found, contrasts=contrasts, subjects=subjects, where=where)
+    selection = {"subjects": subjects, "sessions": sessions, "where": where}
+    return survey(listing, found, contrasts=contrasts, **selection)
+
+
+def _find_any(listing):
+    """What the first layout that recognizes the files makes of them."""
+    every = (find(listing) for find in LAYOUTS.values())
+    return next((found for found in every if found.cases), Found("", []))

@@ -1,12 +1,14 @@
 """Which files of a folder are used, and that no other goes unmentioned."""
 
 import json
+import os
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
-from skad.datasets import CohortWarning, load, load_bids, load_folder, take_inventory
+from skad.datasets import CohortWarning, SelectionError, load, load_bids, load_folder, take_inventory
 from skad.io import VolumeReadError
 
 T1W, FLAIR = "sub-{0}/anat/sub-{0}_T1w.nii.gz", "sub-{0}/anat/sub-{0}_FLAIR.nii.gz"
@@ -267,3 +269,53 @@ def test_one_bad_header_of_three_costs_one_subject(folder):
     volumes, errors = load(root, on_error="collect")
     assert [volume.subject for volume in volumes] == ["sub-a", "sub-c"]
     assert list(errors) == ["sub-b"] and image.shape == np.shape(volumes[0].contrasts["T1w"])
+
+
+def test_folders_of_other_subjects_are_not_entered(folder, monkeypatch):
+    root, entered = folder(scans("a", "b", "c")), []
+    scandir = os.scandir
+
+    def watched(path):
+        entered.append(Path(path).name)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", watched)
+    assert take_inventory(root, subjects=["b"]).subjects == ("sub-b",)
+    assert entered == [root.name, "sub-b", "anat"]
+
+
+SESSION = "sub-{0}/ses-{1}/anat/sub-{0}_ses-{1}_T1w.nii.gz"
+TWO_VISITS = {SESSION.format(*each): 1 for each in (("a", "1"), ("a", "2"), ("b", "1"))}
+
+
+@pytest.mark.parametrize(
+    ("selection", "selected"),
+    [
+        ({"sessions": ["2"]}, ["sub-a_ses-2"]),
+        ({"sessions": ["ses-1"]}, ["sub-a_ses-1", "sub-b_ses-1"]),
+        ({"subjects": ["sub-a"]}, ["sub-a_ses-1", "sub-a_ses-2"]),
+        ({"subjects": ["sub-b", "a"], "sessions": ["1"]}, ["sub-a_ses-1", "sub-b_ses-1"]),
+    ],
+)
+def test_subjects_and_sessions_are_selected_with_and_without_prefix(folder, selection, selected):
+    inventory = take_inventory(folder(TWO_VISITS), **selection)
+    assert [scan.name for scan in inventory.scans] == selected
+
+
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        ({"subjects": ["a", "z"]}, "no subject 'z' among sub-a, sub-b"),
+        ({"subjects": ["b"], "sessions": ["1", "2"]}, "no session '2' among ses-1"),
+        ({"sessions": ["3"]}, "no session '3' among ses-1, ses-2"),
+        ({"subjects": ["a", "b"], "sessions": ["2"]}, "Subject 'sub-b' has no session '2'"),
+    ],
+)
+def test_what_is_not_there_is_not_selected_in_silence(folder, selection, told):
+    with pytest.raises(SelectionError, match=told):
+        take_inventory(folder(TWO_VISITS), **selection)
+
+
+def test_a_session_of_scans_without_sessions_is_told(folder):
+    with pytest.raises(SelectionError, match="no session '1' in the names of these scans"):
+        take_inventory(folder(scans("a")), sessions=["1"])

@@ -40,8 +40,9 @@ def faults(path):
             yield f"{text}: {', '.join(sorted(names))}"
     if "ISC" not in (metadata["License-Expression"] or ""):
         yield f"License-Expression is {metadata['License-Expression']}"
-    if "skad = skad.cli:main" not in entry_points:
-        yield "no command skad"
+    for command in ("skad = skad.cli:main", "skad-bids = skad.cli.bids_app:main"):
+        if command not in entry_points:
+            yield f"no command {command}"
     if sum(sizes.values()) > LARGEST:
         yield f"{sum(sizes.values())} bytes, more than {LARGEST}"
 

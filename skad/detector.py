@@ -211,6 +211,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         min_volume: float = 0.01,
         n_jobs: int | None = None,
         resume: bool = True,
+        tables: bool = True,
         model: PathLike | None = None,
         scans: PathLike | None = None,
         visitor: Visitor | None = None,
@@ -226,7 +227,7 @@ class VolumeAnomalyDetector(BaseEstimator):
         ----------
         volumes : iterable of Volume
         out : path-like
-            The folder; no other run may use it meanwhile.
+            The folder; no other run may use it meanwhile, unless `tables` is False.
         calibrator : ConformalCalibrator, default=None
             Around this detector: lesions are found at its rate, get p-values and masks, and drift is tested.
             None finds lesions at the threshold of the pipeline's last step, if it has one.
@@ -236,6 +237,9 @@ class VolumeAnomalyDetector(BaseEstimator):
             Volumes scored at the same time, in processes.
         resume : bool, default=True
             Keep the maps in the folder that are whole and of the same detector and threshold.
+        tables : bool, default=True
+            Write the tables of the cohort. False leaves them to a later call, so that several runs may score
+            different volumes into one folder at the same time.
         model : path-like, default=None
             The file that the detector was loaded from, to be named beside the maps with its SHA-256. None
             takes what :func:`skad.save` would write.
@@ -295,6 +299,7 @@ class VolumeAnomalyDetector(BaseEstimator):
             calibrator=calibrator,
             n_jobs=n_jobs,
             resume=resume,
+            tables=tables,
             visitor=visitor,
             unreadable=unreadable,
         )

@@ -33,6 +33,10 @@ def test_help_imports_nothing_heavy(command):
     assert not imported_by(f"from skad.cli import main\nmain({argv})") & HEAVY
 
 
+def test_help_of_the_bids_app_imports_nothing_heavy():
+    assert not imported_by("from skad.cli.bids_app import main\nmain(['--help'])") & HEAVY
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_exported_name_is_found_where_it_is_defined(package):
     module = importlib.import_module(package)

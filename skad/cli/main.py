@@ -96,7 +96,7 @@ def main(argv=None):
     >>> main(["fit", "nowhere", "--method", "adm", "--out", "adm.skad"])
     2
     """
-    _print_what_the_terminal_lacks()
+    print_what_the_terminal_lacks()
     argv = sys.argv[1:] if argv is None else argv
     name = " ".join(["skad", *(each for each in argv[:1] if each in COMMANDS)])
     output = contextlib.nullcontext({})
@@ -108,7 +108,7 @@ def main(argv=None):
         with output as result:
             told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
             with feedback(**told), strictness(options.pop("strict", False)):
-                code = _run(name, command, options)
+                code = run(name, f"skad.cli.{command}:{command}", options)
             result["exit_code"] = code
         return code
     except SystemExit as end:  # --help, --version and --print-completion
@@ -118,13 +118,29 @@ def main(argv=None):
         return MISTAKE
 
 
-def _run(name, command, options):
-    """The exit code of a command; what goes wrong is told in one line."""
+def run(name, function, options, code_of=lambda error: MISTAKE):
+    """The exit code of a command; what goes wrong is told in one line.
+
+    Parameters
+    ----------
+    name : str
+        Of the command, for messages.
+    function : str
+        ``"module:name"``, imported now.
+    options : dict
+        Its parameters; "cluster" is the address of a Dask scheduler or None.
+    code_of : callable of an exception, default=always 2
+        The exit code of a mistake.
+
+    Returns
+    -------
+    int
+    """
     try:
         keep_freed_memory()
         with warnings.catch_warnings(), ended_by_signals(), _workers(options.pop("cluster", None)):
             warnings.showwarning = _one_line_warning(name)
-            return pkgutil.resolve_name(f"skad.cli.{command}:{command}")(**options)
+            return pkgutil.resolve_name(function)(**options)
     except KeyboardInterrupt:
         shout(f"{name}: interrupted; what is finished is kept, --resume goes on from there.")
         return INTERRUPTED
@@ -134,7 +150,7 @@ def _run(name, command, options):
     except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
         shout(f"{name}: {one_line(error)}")
         record(error=one_line(error))
-        return MISTAKE
+        return code_of(error)
 
 
 def _workers(address):
@@ -174,7 +190,7 @@ def _add_feedback(command):
     command.add_argument("--log", metavar="FILE", help="add all messages, with dates, to this file")
 
 
-def _print_what_the_terminal_lacks():
+def print_what_the_terminal_lacks():
     """Escape what a stream cannot show, as an accent where the locale is C, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -32,8 +32,11 @@ def score(
     report=True,
     save_reference=False,
     resume=False,
+    tables=True,
 ):
     """Write the anomaly maps of a folder or of one patient; parameters as in ``skad score --help``.
+
+    Without ``tables``, several runs may score different scans into one folder.
 
     Returns
     -------
@@ -72,6 +75,7 @@ def score(
             min_volume=min_volume,
             n_jobs=jobs,
             resume=resume,
+            tables=tables,
             model=path,
             scans=None if folder is None else dataset_of(folder)[0],
             visitor=gallery,
@@ -91,7 +95,8 @@ def score(
 def _tell_maps(maps, out):
     """Say where the maps of a cohort are."""
     _record_tables(maps)
-    tell(f"{len(maps)} maps in {out}, summarized in {out / SCORES}; {len(maps.errors)} subjects failed.")
+    summarized = f", summarized in {out / SCORES}" if (out / SCORES).exists() else ""
+    tell(f"{len(maps)} maps in {out}{summarized}; {len(maps.errors)} subjects failed.")
 
 
 def _copy_map(maps, out):

@@ -1,5 +1,6 @@
 """A cohort scored into a folder: one map after the other, whatever happens to one of them."""
 
+import contextlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -83,6 +84,7 @@ def score_into(
     calibrator: Any = None,
     n_jobs: int | None = None,
     resume: bool = True,
+    tables: bool = True,
     visitor: Visitor | None = None,
     unreadable: Mapping[str, Exception] | None = None,
 ) -> Derivative:
@@ -96,13 +98,20 @@ def score_into(
     volumes = list(volumes)
     check_distinct(volumes)
     visitor = Visitor() if visitor is None else visitor
-    with new_folder(writer.folder) as folder, locked(folder):
-        sweep(folder)
-        run = _Run(writer, volumes, visitor, dict(unreadable or {}))
+    with new_folder(writer.folder) as folder, _reserved(folder) if tables else contextlib.nullcontext():
+        run = _Run(writer, volumes, visitor, dict(unreadable or {}), tables)
         if resume:
             run.take_existing()
         run.score(detector, n_jobs)
         return run.finish(calibrator)
+
+
+@contextlib.contextmanager
+def _reserved(folder):
+    """Keep a folder for this run, without what killed runs left in it."""
+    with locked(folder):
+        sweep(folder)
+        yield
 
 
 @dataclass(frozen=True)
@@ -112,8 +121,16 @@ class _Task:
     detector: Any
     writer: MapWriter
     visitor: Visitor
+    shared: bool  # whether other runs score other volumes into the folder
 
     def __call__(self, volume):
+        with contextlib.ExitStack() as stack:
+            if self.shared:
+                scan = map_path(self.writer.folder, volume).parent.parent
+                stack.enter_context(_reserved(stack.enter_context(new_folder(scan))))
+            return self._score(volume)
+
+    def _score(self, volume):
         volume = volume.cached()  # every file is read once, whatever is done with the scan
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
@@ -129,11 +146,12 @@ class _Task:
 class _Run:
     """The state of a run: what is made, what failed, and the table that says so."""
 
-    def __init__(self, writer, volumes, visitor, errors):
+    def __init__(self, writer, volumes, visitor, errors, tables):
         self.writer = writer
         self.volumes = {name_of(volume): volume for volume in volumes}
         self.visitor = visitor
         self.errors = errors
+        self.tables = tables
         self.records = {}
 
     def take_existing(self):
@@ -146,7 +164,7 @@ class _Run:
         waiting = {name: volume for name, volume in self.volumes.items() if name not in self.records}
         self._forget_what_is_replaced(waiting.values())
         names = list(waiting)
-        task = _Task(detector, self.writer, self.visitor)
+        task = _Task(detector, self.writer, self.visitor, shared=not self.tables)
         with Progress("score", len(waiting)) as progress:
             for index, result in run_each(task, list(waiting.values()), n_jobs=n_jobs):
                 name = names[index]
@@ -183,6 +201,8 @@ class _Run:
         folder = self.writer.folder
         if not (folder / "dataset_description.json").exists():
             describe_derivative(folder, self.writer.scans)
+        if not self.tables:
+            return
         write_table([self._row(name) for name in dict.fromkeys([*made, *self.errors])], folder / SCORES)
 
     def _row(self, name):
@@ -200,11 +220,12 @@ class _Run:
     def finish(self, calibrator):
         folder = self.writer.folder
         records = [self.records[name] for name in self.volumes if name in self.records]
-        (folder / DRIFT).unlink(missing_ok=True)
+        if self.tables:
+            (folder / DRIFT).unlink(missing_ok=True)
         if records:
             describe_derivative(folder, self.writer.scans)
             self.write_table()
-            if calibrator is not None:
+            if self.tables and calibrator is not None:
                 write_drift(calibrator, records, folder)
         return Derivative.of(folder, records, self.errors)
 

@@ -1,0 +1,122 @@
+"""``skad-bids``: the call that platforms for BIDS Apps make, in front of ``skad score`` and its report.
+
+Nothing heavy is imported, so that help and mistakes come at once; `skad.cli.bids_levels` does the work.
+"""
+
+import pkgutil
+import sys
+
+from skad.cli.feedback import feedback
+from skad.cli.main import OK, print_what_the_terminal_lacks, run
+from skad.cli.parser import Parser
+from skad.utils.messages import one_line
+from skad.utils.names import check_name
+from skad.version import __version__
+
+NAME = "skad-bids"
+LEVELS = ("participant", "group")
+UNKNOWN_LEVEL, USAGE = 17, 64
+EXIT_CODES = """exit codes (those that the BIDS execution specification recommends):
+  0 done; 1 some participants failed; 16 not a BIDS dataset; 17 unknown analysis level;
+  18 no such participant or session; 64 a mistake in the call; 65 all participants failed;
+  66 an input is missing; 73, 74 the output cannot be written; 75 another run is busy there"""
+
+
+def main(argv=None):
+    """Run ``skad-bids``.
+
+    Parameters
+    ----------
+    argv : list of str, default=None
+        None takes the command line's.
+
+    Returns
+    -------
+    int
+        Exit code, one of those that the BIDS execution specification recommends; 130, 143 or 129 where a
+        signal ended the run.
+
+    References
+    ----------
+    Gorgolewski et al., BIDS apps: Improving ease of use, accessibility, and reproducibility of neuroimaging
+    data analysis methods, PLOS Computational Biology 13(3), 2017. BIDS execution specification (draft),
+    section "Exit codes".
+
+    Examples
+    --------
+    >>> from skad.cli.bids_app import main
+    >>> main(["study", "maps", "session", "--model", "adm.skad"])
+    17
+    """
+    print_what_the_terminal_lacks()
+    try:
+        options = vars(_parser().parse_args(sys.argv[1:] if argv is None else argv))
+        level = options.pop("analysis_level")
+        told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
+    except SystemExit as end:  # --help and --version
+        return end.code or OK
+    except ValueError as error:
+        return _refused(error, USAGE)
+    try:
+        check_name(level, LEVELS, "analysis level")
+    except ValueError as error:
+        return _refused(error, UNKNOWN_LEVEL)
+    try:
+        with feedback(**told):
+            return run(NAME, f"skad.cli.bids_levels:{level}", options, code_of=_code_of)
+    except ValueError as error:
+        return _refused(error, USAGE)
+
+
+def _refused(error, code):
+    print(f"{NAME}: {one_line(error)}", file=sys.stderr)
+    return code
+
+
+def _code_of(error):
+    return pkgutil.resolve_name("skad.cli.bids_levels:exit_code")(error)
+
+
+def _parser():
+    parser = Parser(
+        NAME,
+        "Write anomaly maps of a BIDS dataset (a BIDS App). At the level participant, several runs with\n"
+        "different participants may share an output; group then writes the tables and the report.",
+    )
+    parser.epilog = EXIT_CODES
+    add = parser.add_argument
+    add("bids_dir", help="the dataset")
+    add("output_dir", help="a BIDS derivative; for group, the one that participant has filled")
+    add("analysis_level", metavar="{participant,group}", help="what is to be done")
+    add("--model", required=True, metavar="FILE", help="a detector of `skad fit` or `skad calibrate`")
+    add(
+        "--participant-label",
+        "--participant_label",
+        nargs="+",
+        metavar="LABEL",
+        help="only these, with or without sub-; default: all",
+    )
+    add(
+        "--session-label",
+        "--session_label",
+        nargs="+",
+        metavar="LABEL",
+        help="only these, with or without ses-; default: all",
+    )
+    add("--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="of participants.tsv; A,B: either")
+    add("--fpr", type=float, help="false-positive rate of the lesions; default: that of `skad calibrate`")
+    add("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
+    add("--save-reference", action="store_true", help="write the normal reference beside each map")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
+    add("--jobs", "--n_cpus", type=int, help="participants at the same time; default: 1")
+    add(
+        "--skip-bids-validation",
+        "--skip_bids_validator",
+        action="store_true",
+        help="taken and ignored: no validator is run",
+    )
+    add("--quiet", action="store_true", help="say nothing but warnings and errors")
+    add("--verbose", action="store_true", help="a line per participant, and details")
+    add("--log", metavar="FILE", help="add all messages, with dates, to this file")
+    add("-v", "--version", action="version", version=f"{NAME} {__version__}")
+    return parser

@@ -9,6 +9,7 @@ from sklearn.utils import InputTags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skad.nn.residuals import residual
+from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.out_of_core import map_chunks
 from skad.utils.pickling import StableStateMixin
 from skad.utils.typing import Array, FloatArray, IntArray
@@ -40,7 +41,7 @@ class FeatureMaps(np.ndarray):
     """Features of a scorer as a pipeline hands them on: no images, though an array of the same axes."""
 
 
-class ImageEstimatorMixin(StableStateMixin):
+class ImageEstimatorMixin(DocumentationLinkMixin, StableStateMixin):
     """What both kinds share: tags, validation, the learned background."""
 
     _accepts = "images"  # "images", "pairs" or "both"

@@ -23,11 +23,12 @@ from skad.io.writing import NiftiImage
 from skad.postprocessing import smooth_across_slices
 from skad.preprocessing import VolumePreprocessor
 from skad.preprocessing.growing import RowFile, RowList
+from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.progress import Progress
 from skad.utils.typing import FloatArray, PathLike
 
 
-class VolumeAnomalyDetector(BaseEstimator):
+class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
     """Anomaly detector for volumes: a preprocessor and a pipeline of slices.
 
     Parameters

@@ -23,12 +23,13 @@ from skad.calibration.patients import (
 )
 from skad.io.volume import Volume
 from skad.metrics.groups import check_groups
+from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import Array, FloatArray, IntArray
 
 _SAMPLE = {"pixel": conformal.score_tail, "volume": conformal.largest_score}
 
 
-class ConformalCalibrator(BaseEstimator):
+class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
     """Threshold a fitted detector at a guaranteed false-positive rate on normal patients.
 
     Guarantee: if a new normal patient is exchangeable with the patients of `fit`, then, averaged over both,

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skad.calibration.drift import QUANTILES
 from skad.io.regrid import Regridded
 from skad.preprocessing import SliceStack
+from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import FloatArray
 
 # A value is unusual when it is farther from the training median than this many robust standard deviations,
@@ -131,7 +132,7 @@ def summarize_scan(stack: SliceStack, index: int = 0) -> ScanSummary:
     )
 
 
-class TrainingProfile(BaseEstimator):
+class TrainingProfile(DocumentationLinkMixin, BaseEstimator):
     """Ranges of the training scans' properties; a :class:`VolumeAnomalyDetector` keeps it as ``profile_``.
 
     Attributes

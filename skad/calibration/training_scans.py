@@ -9,12 +9,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skad.io import Volume
+from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import IntArray
 
 _BYTES = 16
 
 
-class TrainingScans(BaseEstimator):
+class TrainingScans(DocumentationLinkMixin, BaseEstimator):
     """Salted digests of the training scans of a :class:`skad.VolumeAnomalyDetector`.
 
     A threshold calibrated on training patients guarantees nothing, so :class:`ConformalCalibrator` rejects

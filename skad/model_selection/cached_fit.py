@@ -6,10 +6,11 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_memory
 
+from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import Array, FloatArray
 
 
-class CachedFit(MetaEstimatorMixin, BaseEstimator):
+class CachedFit(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
     """An estimator whose fits are kept in a folder, so that a search goes on where it was killed.
 
     ``Pipeline(memory=...)`` keeps the steps before the last, which is all that a search needs in order not to

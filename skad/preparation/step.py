@@ -5,11 +5,12 @@ from sklearn.base import BaseEstimator
 
 from skad.io import Volume
 from skad.preparation.sources import part
+from skad.utils.documentation import DocumentationLinkMixin
 
 T1W = "T1w"
 
 
-class VolumeStep(BaseEstimator):
+class VolumeStep(DocumentationLinkMixin, BaseEstimator):
     """A step that takes volumes and gives volumes; it learns nothing, so that a new patient needs no `fit`.
 
     A step defines ``_prepare(volume)``, and ``_restore(array, volume)`` where it changes the grid.

@@ -25,12 +25,13 @@ from skad.preprocessing.landmarks import (
 )
 from skad.preprocessing.stack import SliceStack
 from skad.preprocessing.subject import check_size, normalizers, place, read_axial, to_label_slices, to_slices
+from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import Array, PathLike
 
 _LARGEST_SIZE = 8192  # pixels along an axis
 
 
-class VolumePreprocessor(BaseEstimator):
+class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
     """Turn volumes into a stack of normalized axial slices, and maps of the slices into native-space images.
 
     The steps, each with its inverse: reorientation to axial slices, foreground, resampling, intensity

@@ -198,6 +198,14 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
 
     _accepts = "pairs"
 
+    def _check_fit_input(self, X):
+        if isinstance(X, FeatureMaps) and self._accepts == "pairs":
+            raise ValueError(
+                f"{type(self).__name__} compares images with references, got the features of another scorer: "
+                "a pipeline holds one scorer, at its end; EnsembleScorer combines several."
+            )
+        return super()._check_fit_input(X)
+
     def score_samples(self, X: Array) -> FloatArray:
         """Normality of every pixel.
 

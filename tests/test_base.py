@@ -13,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
 from skad.base import takes_pairs
+from skad.io import Volume
+from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator
 from skad.scoring import IntensityScorer, ResidualScorer
 from skad.utils import out_of_core
@@ -20,6 +22,8 @@ from skad.utils.estimator_checks.data import ALL_BACKGROUND, as_pairs, make_chec
 from skad.utils.out_of_core import is_on_disk
 
 from .tiny_estimators import TinyDistance, TinyReconstructor, TinyResidual
+
+VOLUMES = [Volume({"T1w": np.arange(504.0).reshape(7, 8, 9)}, np.eye(4))]
 
 
 @pytest.fixture
@@ -196,3 +200,38 @@ def test_features_that_a_scorer_hands_on_are_those_of_transform():
 def test_an_error_of_shape_says_what_to_put_where(estimator, shape, remedy):
     with pytest.raises(ValueError, match=remedy):
         estimator.fit(np.ones(shape, np.float32))
+
+
+def test_a_second_scorer_is_refused_with_the_remedy():
+    X = np.random.default_rng(0).normal(size=(4, 2, 7, 8)).astype(np.float32)
+    with pytest.raises(ValueError, match="one scorer, at its end; EnsembleScorer"):
+        make_pipeline(IntensityScorer(smoothing=0), ResidualScorer()).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (
+            VolumePreprocessor(intensity=None, size=(7, 8)).fit_transform(VOLUMES),
+            "got SliceStack: give its .X",
+        ),
+        (VOLUMES, "got list: VolumePreprocessor makes slices"),
+    ],
+)
+def test_what_is_no_array_is_refused_with_the_remedy(given, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        ContrastTranslator().fit(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (VOLUMES[0], "got Volume: put a single volume into a list"),
+        ([], "got an empty list: read scans"),
+        (np.ones((3, 1, 7, 8)), "got ndarray: slices go to reconstructors and scorers"),
+        ("scans", "got str: read scans with skad.datasets.load_bids"),
+    ],
+)
+def test_what_is_no_list_of_volumes_is_refused_with_the_remedy(given, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        VolumePreprocessor().fit(given)

@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from skad.calibration import conformal
 from skad.calibration.drift import DriftWarning, drift_p_value, summarize
 from skad.calibration.patients import (
-    as_volumes,
     check_normal,
     check_unseen,
     scores_of_slices,
@@ -22,6 +21,7 @@ from skad.calibration.patients import (
     volume_maps,
 )
 from skad.io.volume import Volume
+from skad.io.volumes import list_volumes
 from skad.metrics.groups import check_groups
 from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import Array, FloatArray, IntArray
@@ -156,7 +156,7 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
         """The detector's scores, high is normal: (n_samples, height, width), or a list of one per volume."""
         check_is_fitted(self)
         if takes_volumes(self.detector):
-            return [-anomaly for _, anomaly in volume_maps(self.detector, as_volumes(X), self.n_jobs)]
+            return [-anomaly for _, anomaly in volume_maps(self.detector, list_volumes(X), self.n_jobs)]
         return self.detector.score_samples(X)
 
     def decision_function(self, X: Array | Sequence[Volume]) -> FloatArray | list[FloatArray]:
@@ -244,7 +244,7 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
 
     def _check_patients(self, X, groups):
         if takes_volumes(self.detector):
-            volumes = as_volumes(X)
+            volumes = list_volumes(X)
             return volumes, np.array([volume.subject for volume in volumes])
         return X, check_groups(groups, len(X))
 

@@ -4,22 +4,10 @@ from itertools import groupby
 
 import numpy as np
 
-from skad.io import Volume
-
 
 def takes_volumes(detector):
     """Whether a detector scores volumes, as VolumeAnomalyDetector does, and not arrays of slices."""
     return hasattr(detector, "score_volumes")
-
-
-def as_volumes(volumes):
-    """A list of at least one Volume."""
-    volumes = [] if isinstance(volumes, Volume) else list(volumes)
-    if not volumes or not all(isinstance(volume, Volume) for volume in volumes):
-        raise ValueError(
-            "The detector scores volumes: give a list of at least one Volume; put a single one into a list."
-        )
-    return volumes
 
 
 def check_normal(volumes):

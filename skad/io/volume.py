@@ -10,6 +10,7 @@ from skad.io.errors import VolumeReadError
 from skad.io.labels import whole_numbers
 from skad.io.orientation import axes_towards
 from skad.io.sources import Cached, InMemory
+from skad.utils.names import nearest
 from skad.utils.notebook import card, picture
 from skad.utils.typing import BoolArray, IntArray
 
@@ -196,7 +197,8 @@ class Contrasts(Mapping):
 
     def __getitem__(self, name):
         if name not in self.sources:
-            raise KeyError(f"no contrast {name!r}; there are {', '.join(self.sources)}")
+            meant = nearest(name, self) or "use one of them."
+            raise KeyError(f"no contrast {name!r}; there are {', '.join(self)}: {meant}")
         source = self.sources[name]
         with np.errstate(over="ignore"):  # beyond float32: an infinity, which the next line finds
             voxels = np.asarray(source.load(), dtype=np.float32)

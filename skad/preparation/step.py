@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skad.io import Volume
+from skad.io.volumes import list_volumes
 from skad.preparation.sources import part
 from skad.utils.documentation import DocumentationLinkMixin
 
@@ -56,7 +57,7 @@ class VolumeStep(DocumentationLinkMixin, BaseEstimator):
             Names the subject and what it lacks.
         """
         self._validate_params()
-        return [self._prepare(volume) for volume in self._check(volumes)]
+        return [self._prepare(volume) for volume in list_volumes(volumes)]
 
     def inverse_transform(self, maps, volumes):
         """Maps on the grids of transformed volumes as they were before the step.
@@ -73,7 +74,7 @@ class VolumeStep(DocumentationLinkMixin, BaseEstimator):
         list
             One per volume.
         """
-        volumes = self._check(volumes)
+        volumes = list_volumes(volumes)
         if len(maps) != len(volumes):
             raise ValueError(
                 f"maps should have one map for each of the {len(volumes)} volumes, got {len(maps)}."
@@ -85,12 +86,6 @@ class VolumeStep(DocumentationLinkMixin, BaseEstimator):
 
     def _restore(self, array, volume):
         return array
-
-    def _check(self, volumes):
-        volumes = [] if isinstance(volumes, Volume) else list(volumes)
-        if not volumes or not all(isinstance(volume, Volume) for volume in volumes):
-            raise ValueError("volumes should be a list of at least one Volume; put a single one into a list.")
-        return volumes
 
     def __sklearn_is_fitted__(self):
         return True

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skad.io import Volume, to_image
 from skad.io.header import MAX_VOXELS
+from skad.io.volumes import list_volumes
 from skad.io.writing import NiftiImage
 from skad.preprocessing.growing import RowFile, RowList
 from skad.preprocessing.intensity import robust_range, zscore
@@ -141,7 +142,7 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
         self
         """
         self._validate_params()
-        volumes = _as_list(volumes)
+        volumes = list_volumes(volumes)
         self.contrasts_ = tuple(volumes[0].contrasts)
         if self.intensity == "whitematter":
             found = Parallel(self.n_jobs)(delayed(self._landmarks)(volume) for volume in volumes)
@@ -180,7 +181,7 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
             Cropping cuts foreground away; maps will be NaN there.
         """
         check_is_fitted(self, "contrasts_")
-        volumes = _as_list(volumes)
+        volumes = list_volumes(volumes)
         labeled = all(volume.has_labels for volume in volumes)
         parts = Parallel(self.n_jobs, return_as="generator")(
             delayed(self._slice)(v, labeled) for v in volumes
@@ -316,10 +317,3 @@ def _check_lengths(size, voxel_size):
         )
     if isinstance(voxel_size, (tuple, list)) and not (len(voxel_size) == 3 and min(voxel_size) > 0):
         raise ValueError(f"voxel_size should be a positive number or three of them, got {voxel_size!r}.")
-
-
-def _as_list(volumes):
-    volumes = [] if isinstance(volumes, Volume) else list(volumes)
-    if not volumes or not all(isinstance(volume, Volume) for volume in volumes):
-        raise ValueError("volumes should be a list of at least one Volume; put a single one into a list.")
-    return volumes

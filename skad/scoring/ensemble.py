@@ -148,6 +148,11 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     def _check_members(self):
         if not self.scorers:
             raise ValueError("scorers should hold at least one (name, scorer), got none.")
+        if not all(isinstance(each, list | tuple) and len(each) == 2 for each in self.scorers):
+            raise ValueError(
+                "scorers should be a list of (name, scorer), as in "
+                f"EnsembleScorer([('intensity', IntensityScorer())]), got {self.scorers!r}."
+            )
         names, scorers = zip(*self.scorers, strict=True)
         self._validate_names(names)
         for scorer in scorers:

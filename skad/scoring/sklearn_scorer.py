@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from skad.base import PixelScorerMixin
+from skad.base import ImageEstimatorMixin, PixelScorerMixin
 from skad.mixture.fitting import sample_pixels
 from skad.nn.residuals import residual
 from skad.training import seeded
@@ -143,6 +143,11 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
         return self._fit_offset(X)
 
     def _method(self, detector):
+        if isinstance(detector, ImageEstimatorMixin):
+            raise ValueError(
+                f"detector should take tables of pixels, got {type(detector).__name__}, which takes slices: "
+                f"use it without {type(self).__name__}."
+            )
         found = [name for name in self._methods if hasattr(detector, name)]
         if not found:
             raise ValueError(

@@ -163,10 +163,13 @@ def _remedy(X, expected):
 
 
 def _as_numbers(X, name):
-    X = np.asarray(X)
-    if X.dtype.kind not in "fiub":
-        raise ValueError(f"{name} should hold real numbers, got dtype {X.dtype}.")
-    return X
+    numbers = np.asarray(X)
+    if numbers.dtype == object:
+        remedy = "give its .X." if hasattr(X, "X") else "VolumePreprocessor makes slices of volumes."
+        raise ValueError(f"{name} should be an array of real numbers, got {type(X).__name__}: {remedy}")
+    if numbers.dtype.kind not in "fiub":
+        raise ValueError(f"{name} should hold real numbers, got dtype {numbers.dtype}.")
+    return numbers
 
 
 def _as_float32(X):

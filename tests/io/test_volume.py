@@ -122,3 +122,8 @@ def test_pickle_keeps_everything(save, voxels):
     np.testing.assert_array_equal(copy.contrasts["T1w"], voxels)
     np.testing.assert_array_equal(copy.labels, voxels)
     assert (copy.subject, copy.info, repr(copy)) == (v.subject, v.info, repr(v))
+
+
+def test_a_mistyped_contrast_gets_the_nearest():
+    with pytest.raises(KeyError, match="no contrast 'T1'; there are T1w, FLAIR: did you mean T1w"):
+        volume().contrasts["T1"]

@@ -146,3 +146,8 @@ def test_parameters_of_members_are_reached_by_name():
 def test_what_is_no_ensemble_is_told(scorers, weights, message):
     with pytest.raises(ValueError, match=message):
         EnsembleScorer(scorers, weights=weights).fit(X)
+
+
+def test_scorers_without_names_are_refused_with_an_example():
+    with pytest.raises(ValueError, match=r"EnsembleScorer\(\[\('intensity', IntensityScorer\(\)\)\]\)"):
+        EnsembleScorer([IntensityScorer()]).fit(np.ones((2, 1, 7, 8), np.float32))

@@ -19,7 +19,7 @@ from sklearn.svm import OneClassSVM
 
 import skad
 from skad.mixture.fitting import sample_pixels
-from skad.scoring import PyODScorer, SklearnScorer
+from skad.scoring import IntensityScorer, PyODScorer, SklearnScorer
 
 
 @pytest.fixture
@@ -226,3 +226,8 @@ def test_pixels_come_from_the_shared_sampler(images):
     expected = sample_pixels(images, 10_000, np.random.default_rng(0))
     fitted = SklearnScorer(Recorder(), random_state=0).fit(images)
     np.testing.assert_array_equal(fitted.detector_.rows_, expected)
+
+
+def test_a_scorer_of_slices_needs_no_wrapper():
+    with pytest.raises(ValueError, match="IntensityScorer, which takes slices: use it without SklearnScorer"):
+        SklearnScorer(IntensityScorer()).fit(np.ones((2, 1, 7, 8), np.float32))

@@ -50,7 +50,7 @@ def segmentation_loss(network, images, foreground, labels, *, classes, gamma):
 
 @describe_training
 class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Classifier of pixels: which anatomical structure each of them shows.
+    """Classifier of pixels by anatomical structure.
 
     Trained on labeled normal slices it judges the references of reconstructors, see
     :func:`skad.anatomy.anatomical_fidelity`.

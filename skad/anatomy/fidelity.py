@@ -13,7 +13,7 @@ _CHUNK = 32  # slices whose probabilities are in memory at a time
 
 
 def anatomical_fidelity(segmenter: Any, pairs: Array) -> dict[str, FloatArray]:
-    """How much anatomy a reference keeps of its image: quality and overlap of its segmentation.
+    """Measure how much anatomy references keep: quality and overlap of their segmentations.
 
     Parameters
     ----------
@@ -34,6 +34,12 @@ def anatomical_fidelity(segmenter: Any, pairs: Array) -> dict[str, FloatArray]:
     ------
     ValueError
         `pairs` breaks the contract, or has another number of contrasts than the segmenter saw.
+
+    See Also
+    --------
+    skad.anatomy.AnatomySegmenter : The segmenter.
+    skad.metrics.quality_score : The first score.
+    skad.metrics.overlap_score : The second score.
 
     Notes
     -----

@@ -14,12 +14,28 @@ _TISSUES = ("white matter", "gray matter", "cerebrospinal fluid")
 
 
 def is_in_mni_space(volume: Volume) -> bool:
-    """Whether a volume says that it was registered to MNI space.
+    """Whether a volume is marked as registered to MNI space.
 
     Parameters
     ----------
     volume : Volume
-        Says so by ``info["space"]``, or by the entity ``space-MNI...`` in the names of its files.
+        It is marked by ``info["space"]`` or by the entity ``space-MNI...`` in the names of its files.
+
+    Returns
+    -------
+    bool
+        Whether it is marked.
+
+    See Also
+    --------
+    skad.preparation.RegisterToMNI : Registers and marks volumes.
+
+    Examples
+    --------
+    >>> from skad.anatomy import is_in_mni_space
+    >>> from skad.datasets import make_phantom
+    >>> is_in_mni_space(make_phantom(1, shape=(16, 20, 8), random_state=0)[0])
+    False
     """
     if str(volume.info.get("space", "")).startswith("MNI"):
         return True
@@ -27,7 +43,7 @@ def is_in_mni_space(volume: Volume) -> bool:
 
 
 def describe_places(points: ArrayLike) -> list[str]:
-    """Hemisphere, region, tissue and distance from the ventricles of points in MNI space.
+    """Describe points in MNI space: hemisphere, region, tissue and distance from the ventricles.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from skad.augmentation.geometry import Geometry
 
 
 class Augmentation(BaseEstimator):
-    """Random views of a batch: what the patient does, then what the scanner does.
+    """Random views of a batch: geometry (the patient) first, then intensity (the scanner).
 
     Labels are given to the geometry only, so no change of intensity can reach them.
 

@@ -15,7 +15,7 @@ UNLABELED = -1
 
 
 class Geometry(BaseEstimator):
-    """Flip and affine transform, drawn anew for every slice of a batch.
+    """Random flip and affine transform of each slice of a batch.
 
     Both images of a pair move alike.
 

@@ -13,7 +13,7 @@ _NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
 class Intensity(BaseEstimator):
-    """Sharpness, tone curve, factor and offset, drawn anew for every slice and contrast of a batch.
+    """Random sharpness, tone curve, factor and offset of each slice and contrast of a batch.
 
     Both images of a pair change alike, so that a residual keeps its meaning.
 

@@ -18,7 +18,7 @@ _COARSEST, _FINEST = 0.5, 0.9  # resolution of slices that are sampled down, rel
 
 
 class Scanner(BaseEstimator):
-    """What another scanner would have made of the same slices, drawn anew for every slice and contrast.
+    """Random simulation of another scanner for each slice and contrast of a batch.
 
     Amounts are in standard deviations of a contrast over the foreground. Mean and standard deviation of the
     foreground are restored at the end, so that only the shape of the histogram changes; `scaling` and

@@ -88,11 +88,12 @@ def take_inventory(
     sessions: Sequence[str] | None = None,
     where: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Inventory:
-    """Look through a folder in BIDS, BraTS or ISLES layout without opening an image.
+    """List the files of a folder in BIDS, BraTS or ISLES layout without opening an image.
 
     Parameters
     ----------
     folder : path-like
+        The folder of the cohort.
     contrasts : sequence of str, default=None
         None takes those that all chosen subjects have.
     subjects, sessions : sequence of str, default=None

@@ -77,7 +77,7 @@ class Sidecar:
     Attributes
     ----------
     subject, session : str
-        As in the scans; `session` is empty if there is only one.
+        Names given by the scans; `session` is empty if there is only one.
     model : Model
         The detector that made the map.
     rule : LesionRule or None

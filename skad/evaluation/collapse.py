@@ -115,23 +115,27 @@ def at_the_floor(estimator):
 def why_collapsed(
     estimator: Any, maps: Iterable[Any] = (), *, pairs: Any = None, warned: Sequence[str] = ()
 ) -> str | None:
-    """The first reason why a run collapsed and its scores are no numbers, or None.
+    """Tell why the training of an estimator collapsed, or return None if it did not.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted. Where two networks play against each other, its reconstruction error counts; of an ensemble
-        every member is asked.
+        Fitted. In adversarial training the reconstruction error is examined; in an ensemble, every member.
     maps : iterable of array, default=()
-        Its anomaly maps, NaN background.
+        Anomaly maps of the estimator, NaN background.
     pairs : array of shape (n_samples, 2, n_contrasts, height, width), default=None
-        Of a reconstructor: some images and their references.
+        For a reconstructor: some images and their references.
     warned : sequence of str, default=()
-        What it warned of in training.
+        Warnings raised during training.
 
     Returns
     -------
     str or None
+        The first reason found; scores of a collapsed run should not be reported.
+
+    See Also
+    --------
+    skad.benchmark.run_study : Marks collapsed runs in its tables.
 
     Examples
     --------

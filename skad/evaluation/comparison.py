@@ -37,7 +37,7 @@ def evaluate(
     tolerance: float = 2.0,
     probability: Probability | None = None,
 ) -> Evaluation:
-    """Compare maps with the labels of the volumes they were made from, one scan at a time.
+    """Compare maps with the labels of their volumes, one scan at a time.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def evaluate_slices(
     tolerance: float = 2.0,
     probability: Probability | None = None,
 ) -> Evaluation:
-    """Compare the slices of a map with their labels; pooled scores are exact.
+    """Compare anomaly maps of slices with their labels; pooled scores are exact.
 
     Parameters
     ----------

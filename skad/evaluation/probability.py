@@ -10,11 +10,16 @@ from skad.utils.typing import Array, FloatArray
 
 
 class ScoreProbability:
-    """Isotonic regression from anomaly scores to the share of abnormal pixels among those with that score.
+    """Isotonic regression from anomaly scores to probabilities of being abnormal.
 
-    It serves to measure calibration, and to tell how likely a voxel is abnormal in scans with as many
-    abnormal voxels as those it was fitted on; for thresholds without labels see
-    :class:`skad.calibration.ConformalCalibrator`.
+    The probability of a score is the share of abnormal pixels among those with that score. It is valid for
+    scans with as many abnormal voxels as those it was fitted on. It also serves to measure calibration. For
+    thresholds without labels see :class:`skad.calibration.ConformalCalibrator`.
+
+    See Also
+    --------
+    skad.metrics.foreground_calibration_error : Measures how well probabilities are calibrated.
+    skad.calibration.ConformalCalibrator : Thresholds without labels.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from skad.metrics import ScoreHistogram
 
 @dataclass
 class Evaluation:
-    """Scores of maps against labels; :func:`evaluate` and :func:`evaluate_slices` make it.
+    """Scores of maps against labels, made by :func:`evaluate` and :func:`evaluate_slices`.
 
     Attributes
     ----------
@@ -37,11 +37,26 @@ class Evaluation:
         ``false_positives`` per scan, ``sensitivity`` and ``threshold``; empty unless all maps were given at
         once.
     histogram : ScoreHistogram
-        Of all scans.
+        Scores of the voxels of all scans, by class.
     threshold : float or None
-        At or above it a voxel counts as abnormal. None: there was none, or scans had their own.
+        Voxels at or above it count as abnormal; None if there was none or each scan had its own.
     errors : dict of str to Exception
         The scans that could not be evaluated.
+
+    See Also
+    --------
+    skad.evaluation.evaluate : Scores of maps of volumes.
+    skad.evaluation.evaluate_slices : Scores of arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.evaluation import evaluate_slices
+    >>> y = np.zeros((2, 7, 8), dtype=int)
+    >>> y[:, 2:4, 2:5] = 1
+    >>> evaluation = evaluate_slices(y, y + 0.5, groups=["a", "b"])
+    >>> [row["roc_auc"] for row in evaluation.pooled if row["label"] == "any"]
+    [1.0]
     """
 
     rows: list[dict[str, Any]]

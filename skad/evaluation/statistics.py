@@ -12,18 +12,23 @@ N_RESAMPLES = 9999
 
 
 def by_subject(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, float]:
-    """A metric of each subject, mean over its rows (sessions, seeds); undefined ones are left out.
+    """Mean of a metric over the rows (sessions, seeds) of each subject; undefined values are left out.
 
     Parameters
     ----------
     rows : sequence of dict
-        With "subject" and the metric; of one method, fold and label.
+        Rows of one method, fold and label, with the keys "subject" and `metric`.
     metric : str
+        Key of the metric.
 
     Returns
     -------
     dict of str to float
         Subjects without a value are not in it.
+
+    See Also
+    --------
+    skad.evaluation.over_subjects : Mean and standard deviation over the subjects.
 
     Examples
     --------
@@ -39,17 +44,31 @@ def by_subject(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, floa
 
 
 def over_subjects(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float]:
-    """Mean and population standard deviation of a metric over subjects; NaN where none has a value.
+    """Mean and population standard deviation of a metric over subjects; NaN if no subject has a value.
 
     Parameters
     ----------
     rows : sequence of dict
-        As in `by_subject`.
+        Rows of one method, fold and label, with the keys "subject" and `metric`.
     metric : str
+        Key of the metric.
 
     Returns
     -------
     mean, sd : float
+        Over the subjects that have a value; the rows of a subject are averaged first.
+
+    See Also
+    --------
+    skad.evaluation.by_subject : The values of the subjects.
+    skad.evaluation.confidence_interval : Interval of the mean.
+
+    Examples
+    --------
+    >>> from skad.evaluation import over_subjects
+    >>> mean, sd = over_subjects([{"subject": "a", "dice": 0.5}, {"subject": "b", "dice": 0.7}], "dice")
+    >>> round(mean, 3), round(sd, 3)
+    (0.6, 0.1)
     """
     values = list(by_subject(rows, metric).values())
     return (float(np.mean(values)), float(np.std(values))) if values else (np.nan, np.nan)
@@ -66,8 +85,19 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float]:
     Returns
     -------
     mean, sd : float
-        The mean is NaN if any seed has no value, since the others are no answer for it; the deviation is NaN
-        for fewer than two seeds.
+        The mean is NaN if any seed has no value, because the other seeds do not replace it; the deviation is
+        NaN for fewer than two seeds.
+
+    See Also
+    --------
+    skad.evaluation.over_subjects : Mean and standard deviation over subjects.
+
+    Examples
+    --------
+    >>> from skad.evaluation import over_seeds
+    >>> mean, sd = over_seeds([0.5, 0.6, 0.7])
+    >>> round(mean, 3), round(sd, 3)
+    (0.6, 0.1)
     """
     scores = np.asarray(values, dtype=float)
     mean = float(scores.mean()) if scores.size else np.nan
@@ -75,7 +105,7 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float]:
 
 
 def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean over subjects, by the percentile bootstrap.
+    """95 % confidence interval of the mean over subjects, by the percentile bootstrap.
 
     Parameters
     ----------
@@ -85,7 +115,18 @@ def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
     Returns
     -------
     low, high : float
-        The same for the same values at every call; NaN for fewer than two.
+        Bounds of the interval, equal for equal values at every call; NaN for fewer than two values.
+
+    See Also
+    --------
+    skad.evaluation.paired_comparison : Interval of the difference between two methods.
+
+    Examples
+    --------
+    >>> from skad.evaluation import confidence_interval
+    >>> low, high = confidence_interval([0.4, 0.5, 0.6, 0.7])
+    >>> 0.4 < low < 0.55 < high < 0.7
+    True
     """
     if len(values) < 2:
         return float("nan"), float("nan")
@@ -100,12 +141,12 @@ def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def paired_comparison(ours: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, Any]:
-    """Two methods on the same subjects.
+    """Compare two methods on the subjects that both have scored.
 
     Parameters
     ----------
     ours, theirs : dict of str to float
-        As of `by_subject`.
+        Value of the metric per subject, as :func:`by_subject` returns it.
 
     Returns
     -------
@@ -113,6 +154,19 @@ def paired_comparison(ours: Mapping[str, float], theirs: Mapping[str, float]) ->
         ``n_subjects`` that both have, mean ``difference`` (ours minus theirs) with its 95 % bootstrap
         interval ``low`` to ``high``, and ``p`` of the two-sided paired t-test (A, 3.1.1); NaN where it is
         undefined.
+
+    See Also
+    --------
+    skad.evaluation.by_subject : Gives the values.
+    skad.evaluation.holm : Adjusts the p-values of several comparisons.
+
+    Examples
+    --------
+    >>> from skad.evaluation import paired_comparison
+    >>> ours, theirs = {"a": 0.5, "b": 0.7, "c": 0.6}, {"a": 0.4, "b": 0.5, "c": 0.5}
+    >>> found = paired_comparison(ours, theirs)
+    >>> found["n_subjects"], round(found["difference"], 3), round(found["p"], 3)
+    (3, 0.133, 0.057)
     """
     subjects = [subject for subject in ours if subject in theirs]
     pairs = np.array([[ours[s], theirs[s]] for s in subjects]).reshape(-1, 2)
@@ -129,18 +183,22 @@ def paired_comparison(ours: Mapping[str, float], theirs: Mapping[str, float]) ->
 
 
 def holm(p_values: Sequence[float]) -> FloatArray:
-    """p-values adjusted for their number by Holm's step-down method.
+    """Adjust p-values for multiple comparisons by Holm's step-down method.
 
     Parameters
     ----------
     p_values : sequence of float
-        Of all comparisons of a table. NaN, a comparison that could not be made, stays NaN and does not count.
+        One per comparison. NaN marks a comparison that could not be made; it stays NaN and is not counted.
 
     Returns
     -------
     ndarray of float64, shape (n_comparisons,)
-        At most 1, in the order given; rejecting those up to a level keeps the chance of any false rejection
-        at that level.
+        Adjusted p-values, at most 1, in the order given. Rejecting those up to a level keeps the probability
+        of any false rejection at that level.
+
+    See Also
+    --------
+    skad.evaluation.paired_comparison : Gives the p-values.
 
     References
     ----------

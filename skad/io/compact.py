@@ -12,12 +12,12 @@ _NO_EXTENSION = bytes(4)  # follows the header in a single file
 
 
 def compact_nifti(voxels: Array, affine: ArrayLike, *, low: float, high: float, n_levels: int = 256) -> bytes:
-    """A gzip'ed NIfTI file of an image that is rounded to a few levels.
+    """Compress an image, rounded to a few levels, to a gzipped NIfTI file in memory.
 
     Parameters
     ----------
     voxels : array of shape (nx, ny, nz)
-        NaN becomes `low`; values beyond `low` and `high` are clipped.
+        The image. NaN becomes `low`; values beyond `low` and `high` are clipped.
     affine : array of shape (4, 4)
         Voxel indices to mm.
     low, high : float
@@ -28,7 +28,12 @@ def compact_nifti(voxels: Array, affine: ArrayLike, *, low: float, high: float, 
     Returns
     -------
     bytes
-        The same bytes for the same image. Values differ from the voxels by half a level at most.
+        The content of the file, equal for equal images. Values differ from the voxels by at most half a
+        level.
+
+    See Also
+    --------
+    skad.io.save_image : Writes an image at full precision.
 
     Examples
     --------

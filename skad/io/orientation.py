@@ -6,14 +6,15 @@ from numpy.typing import ArrayLike
 
 
 def axes_towards(affine: ArrayLike, codes: str) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """Permutation and flips that make a stored array's axes run towards `codes`.
+    """Permutation and flips that orient the axes of a stored array along `codes`.
 
     Parameters
     ----------
     affine : array of shape (4, 4)
-        Oblique axes count as the anatomical axis they are closest to.
+        Voxel indices to mm. An oblique axis counts as the closest anatomical axis.
     codes : str
-        For example "SPL": first axis towards superior, second towards posterior, third towards left.
+        Anatomical directions of the three axes, for example "SPL": the first axis towards superior, the
+        second towards posterior, the third towards left.
 
     Returns
     -------
@@ -21,6 +22,10 @@ def axes_towards(affine: ArrayLike, codes: str) -> tuple[tuple[int, ...], tuple[
         Stored axis that becomes axis 0, 1, 2.
     flipped : tuple of 3 bool
         Whether the new axis runs against the stored one.
+
+    See Also
+    --------
+    skad.preprocessing.VolumePreprocessor : Reorients volumes to axial slices.
 
     Examples
     --------

@@ -23,7 +23,7 @@ def read_volume(
     info: Mapping[str, Any] | None = None,
     max_voxels: int = MAX_VOXELS,
 ) -> Volume:
-    """Open the NIfTI files of one subject; headers are checked now, voxels when they are accessed.
+    """Open the NIfTI files of one subject; headers are checked at once, voxels are read when accessed.
 
     The first file that exists gives the grid. Images on other grids are brought onto it by their affines:
     contrasts with cubic splines, labels and mask by nearest neighbor. We assume that the images are
@@ -37,15 +37,17 @@ def read_volume(
     subject : str, default=None
         None takes the first file's name up to the first underscore.
     labels, mask : path-like, default=None
+        Files of the lesion labels and of the brain mask.
     info : dict, default=None
         Joined with `paths`, the files by name, and `notes`, what was assumed about their place, in the
         volume's `info`.
     max_voxels : int, default=2**29
-        A file whose header promises more is refused before anything is allocated.
+        A file whose header declares more is refused before anything is allocated.
 
     Returns
     -------
     Volume
+        Reads the voxels from the files at each access.
 
     Raises
     ------
@@ -61,6 +63,21 @@ def read_volume(
     OtherGridWarning
         Once per subject: contrasts on other grids than the first one. A kind of GeometryWarning, which
         :class:`skad.preparation.CoRegister` makes irrelevant.
+
+    See Also
+    --------
+    skad.datasets.load : Opens all subjects of a folder.
+    skad.io.write_map : Writes a map on the grid of the volume.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skad.io import Volume, read_volume, write_map
+    >>> volume = Volume({"FLAIR": np.ones((7, 8, 9))}, np.eye(4), subject="ann")
+    >>> path = write_map(volume.contrasts["FLAIR"], volume, f"{tempfile.mkdtemp()}/ann_flair.nii.gz")
+    >>> read_volume({"FLAIR": path})
+    Volume('ann', FLAIR, 7x8x9 voxels of 1x1x1 mm)
     """
     images = {name: open_nifti(path, max_voxels) for name, path in paths.items() if path is not None}
     if not images:

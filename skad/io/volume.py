@@ -16,7 +16,7 @@ from skad.utils.typing import BoolArray, IntArray
 
 
 class Volume:
-    """All contrasts of one subject on one voxel grid; voxels are read when accessed and not kept.
+    """All contrasts of one subject on one voxel grid; voxels are read at each access and not kept.
 
     Parameters
     ----------
@@ -46,6 +46,11 @@ class Volume:
     VolumeReadError
         Shapes that disagree, an affine that is not finite and invertible; at access, voxels that are NaN or
         infinite inside the mask, or anywhere when there is no mask.
+
+    See Also
+    --------
+    skad.io.read_volume : Makes a volume from NIfTI files.
+    skad.datasets.load : Makes the volumes of a folder.
 
     Examples
     --------

@@ -18,7 +18,7 @@ _COMPRESSION = 1  # as nibabel has it: scores hardly compress further
 
 
 def to_image(array: Array, volume: Volume, *, outside: str = "nan", description: str = "") -> NiftiImage:
-    """A map as a NIfTI image that lies on the volume exactly.
+    """Convert a map to a NIfTI image on the grid of its volume.
 
     Parameters
     ----------
@@ -27,19 +27,23 @@ def to_image(array: Array, volume: Volume, *, outside: str = "nan", description:
     volume : Volume
         Gives affine, qform and sform with their codes, and units.
     outside : {"nan", "zero"}, default="nan"
-        What NaN becomes. Some viewers cannot show NaN; a zero cannot be told from a score of zero.
+        What NaN becomes. Some viewers cannot show NaN, but a zero cannot be told from a score of zero.
     description : str, default=""
-        For the header, which holds its first 79 characters.
+        Description for the header, which holds its first 79 characters.
 
     Returns
     -------
     nibabel.Nifti1Image (Nifti2Image for a NIfTI-2 input)
-        float32.
+        Of type float32.
 
     Raises
     ------
     ValueError
         The map is not on the volume's grid, or `outside` is unknown.
+
+    See Also
+    --------
+    skad.io.write_map : Writes the map to a file.
 
     Examples
     --------
@@ -82,16 +86,16 @@ def _with_geometry(array, volume):
 
 
 def write_map(array: Array, volume: Volume, path: PathLike, *, outside: str = "nan") -> Path:
-    """Write a map on the volume's own grid; the file appears complete or not at all.
+    """Write a map on the grid of its volume; the file appears complete or not at all.
 
     Parameters
     ----------
     array : array of shape `volume.shape`
-        NaN outside the foreground.
+        The map, NaN outside the foreground.
     volume : Volume
         The subject the map belongs to.
     path : path-like
-        Ends in .nii.gz or .nii; missing folders are made.
+        Ends in .nii.gz or .nii; missing folders are created.
     outside : {"nan", "zero"}, default="nan"
         What NaN becomes.
 
@@ -104,17 +108,57 @@ def write_map(array: Array, volume: Volume, path: PathLike, *, outside: str = "n
     ------
     VolumeWriteError
         The name is not NIfTI's, or the folder cannot be written.
+
+    See Also
+    --------
+    skad.io.to_image : The same without writing.
+    skad.derivatives.Derivative : A folder of maps with their metadata.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skad.io import Volume, write_map
+    >>> volume = Volume({"T1w": np.ones((7, 8, 9))}, np.eye(4))
+    >>> write_map(np.zeros((7, 8, 9)), volume, f"{tempfile.mkdtemp()}/map.nii.gz").name
+    'map.nii.gz'
     """
     return save_image(to_image(array, volume, outside=outside), path)
 
 
 def save_image(image: NiftiImage, path: PathLike) -> Path:
-    """Write a NIfTI image, complete or not at all; returns the path.
+    """Write a NIfTI image; the file appears complete or not at all.
+
+    Parameters
+    ----------
+    image : nibabel.Nifti1Image
+        The image.
+    path : path-like
+        Ends in .nii.gz or .nii; missing folders are created.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
 
     Raises
     ------
     VolumeWriteError
         The name is not NIfTI's, or the folder cannot be written.
+
+    See Also
+    --------
+    skad.io.to_image : Makes the image of a map.
+    skad.io.write_map : Writes a map.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skad.io import Volume, save_image, to_image
+    >>> volume = Volume({"T1w": np.ones((7, 8, 9))}, np.eye(4))
+    >>> save_image(to_image(np.zeros((7, 8, 9)), volume), f"{tempfile.mkdtemp()}/map.nii.gz").name
+    'map.nii.gz'
     """
     path = Path(path)
     content = image_bytes(image, path)

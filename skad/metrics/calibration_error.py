@@ -35,6 +35,10 @@ def foreground_calibration_error(
     ValueError
         If the shapes differ, `n_bins` is less than 1, or a probability is outside [0, 1].
 
+    See Also
+    --------
+    skad.evaluation.ScoreProbability : Turns scores into probabilities.
+
     References
     ----------
     .. [1] Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning",

@@ -30,6 +30,11 @@ def quality_score(probabilities: Array, probabilities_of_reference: Array) -> Fl
     ValueError
         If the shapes or backgrounds differ or foreground probabilities do not add up to 1.
 
+    See Also
+    --------
+    skad.metrics.overlap_score : Agreement of the segmentations.
+    skad.anatomy.anatomical_fidelity : Both scores of pairs.
+
     Examples
     --------
     >>> import numpy as np
@@ -71,6 +76,11 @@ def overlap_score(labels: Array, labels_of_reference: Array) -> FloatArray:
     ------
     ValueError
         If the shapes or backgrounds differ.
+
+    See Also
+    --------
+    skad.metrics.quality_score : Sharpness of the reference.
+    skad.anatomy.anatomical_fidelity : Both scores of pairs.
 
     Examples
     --------

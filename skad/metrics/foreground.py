@@ -4,7 +4,22 @@ import numpy as np
 
 
 class UndefinedScoreError(ValueError):
-    """The pixels at hand do not define the score: one of the two classes is missing among them."""
+    """A score is undefined because one of the two classes has no pixels.
+
+    See Also
+    --------
+    skad.metrics.foreground_roc_auc_score : One of the metrics that raise it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.metrics import UndefinedScoreError, foreground_roc_auc_score
+    >>> try:
+    ...     foreground_roc_auc_score(np.array([0, 0]), np.array([0.1, 0.2]))
+    ... except UndefinedScoreError:
+    ...     print("there is no abnormal pixel")
+    there is no abnormal pixel
+    """
 
 
 def check_map(y_true, anomaly):

@@ -24,7 +24,7 @@ def check_groups(groups, n_samples):
 def per_group(
     metric: Callable[..., float], y_true: Array, anomaly: Array, groups: Array, **kwargs: Any
 ) -> dict[str, Any]:
-    """Score every patient on its own.
+    """Compute a metric for each patient.
 
     Parameters
     ----------
@@ -50,6 +50,11 @@ def per_group(
         If `groups` does not name one patient per slice, or what `metric` raises for bad input.
     UndefinedScoreError
         If no patient has a value.
+
+    See Also
+    --------
+    skad.evaluation.evaluate_slices : All scores of every patient.
+    skad.metrics.foreground_roc_auc_score : A metric.
 
     Examples
     --------

@@ -27,7 +27,7 @@ MAX_LABEL = 0xFFFF
 class ScoreHistogram:
     """Streaming, mergeable histogram of the foreground scores of each class.
 
-    Update it volume by volume, add the histograms of several workers, then read the scores off. Every point
+    Update it volume by volume, add the histograms of several workers, then compute the scores. Every point
     of its ROC curve is an exact point of the true curve; only what lies between two of them is unknown, and
     pixels of one bin count as tied. On lognormal scores the ROC-AUC is within 1e-4 of the exact one.
 
@@ -41,6 +41,11 @@ class ScoreHistogram:
     ------
     ValueError
         If `bits` is out of range.
+
+    See Also
+    --------
+    skad.metrics.foreground_roc_auc_score : The exact score of arrays in memory.
+    skad.plotting.plot_precision_recall : Draws its operating points.
 
     Notes
     -----

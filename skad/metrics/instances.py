@@ -11,7 +11,7 @@ NEIGHBORS = 3  # of a voxel in 3-D: those that share a face, an edge or a corner
 def lesionwise_scores(
     truth: Array, predicted: Array, *, dilation: int = 3, min_size: int = 1
 ) -> dict[str, float]:
-    """Lesion-wise recall, precision, F1 and Dice of a mask, after the convention of BraTS 2023.
+    """Lesion-wise recall, precision, F1 and Dice of a mask, as in BraTS 2023.
 
     True lesions that are connected once the truth is dilated count as one, so that a lesion with gaps is not
     several. A lesion is found if a detection (a connected component of `predicted`) touches the dilated
@@ -97,7 +97,7 @@ def _dice(lesion, detections, touching):
 
 
 def panoptic_quality(truth: Array, predicted: Array, *, min_iou: float = 0.5) -> dict[str, float]:
-    """Panoptic quality of a mask whose connected components are its instances.
+    """Panoptic quality of a mask; its instances are the connected components.
 
     A detection matches a lesion if their intersection over union is more than `min_iou`; above one half a
     lesion has one match at most, so that no assignment problem is left.
@@ -107,6 +107,7 @@ def panoptic_quality(truth: Array, predicted: Array, *, min_iou: float = 0.5) ->
     truth, predicted : bool array of shape (n_slices, height, width) or (height, width)
         Masks of one scan on one grid.
     min_iou : float in [0.5, 1), default=0.5
+        Smallest intersection over union of a true and a predicted instance that match.
 
     Returns
     -------

@@ -42,6 +42,10 @@ def lesion_size_report(
     ValueError
         As in `foreground_roc_auc_score`, and if `step` is less than 1.
 
+    See Also
+    --------
+    skad.plotting.plot_lesion_sizes : Draws the report.
+
     Examples
     --------
     >>> import numpy as np
@@ -92,7 +96,7 @@ def lesion_froc(
     min_size: int = 1,
     connectivity: int = 3,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Free-response ROC curve: share of lesions found against false positives per volume.
+    """Free-response ROC curve: sensitivity for lesions against false positives per volume.
 
     At each threshold the pixels with ``anomaly >= threshold`` of a volume fall into connected components, the
     detections. A detection is true if at least `min_overlap` of it lies in lesions (and one pixel does),
@@ -130,6 +134,10 @@ def lesion_froc(
     ------
     ValueError
         If the input does not fit together, or there is no lesion in the foreground (`UndefinedScoreError`).
+
+    See Also
+    --------
+    skad.metrics.lesionwise_scores : Lesion-wise scores of one mask.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from skad.utils.typing import Array, FloatArray
 def mean_roc_curve(
     y_true: Array, anomaly: Array, groups: Array, *, label: int | None = None, n_thresholds: int | None = 1000
 ) -> tuple[FloatArray, FloatArray, float, float]:
-    """ROC curve of one abnormality class: mean sensitivity of the volumes at every false positive rate.
+    """ROC curve of one abnormality class, averaged over volumes at each false positive rate.
 
     Parameters
     ----------
@@ -39,6 +39,11 @@ def mean_roc_curve(
         As in `foreground_roc_auc_score`, and if `groups` does not name one volume per slice.
     UndefinedScoreError
         No volume holds both the class and normal pixels.
+
+    See Also
+    --------
+    skad.metrics.foreground_roc_curve : The curve of pooled pixels.
+    skad.plotting.plot_roc : Draws the curve.
 
     Examples
     --------

@@ -32,6 +32,12 @@ def foreground_roc_auc_score(y_true: Array, anomaly: Array, *, label: int | None
         If the shapes differ, labels are not integers >= 0, the map holds infinities, or the foreground lacks
         normal or abnormal pixels or class `label` (then it is `UndefinedScoreError`).
 
+    See Also
+    --------
+    skad.metrics.foreground_average_precision_score : Depends on the share of abnormal pixels.
+    skad.metrics.foreground_roc_curve : The curve.
+    skad.metrics.ScoreHistogram : For cohorts larger than memory.
+
     Examples
     --------
     >>> import numpy as np
@@ -49,22 +55,33 @@ def foreground_roc_auc_score(y_true: Array, anomaly: Array, *, label: int | None
 def foreground_average_precision_score(y_true: Array, anomaly: Array, *, label: int | None = None) -> float:
     """Exact average precision of the foreground pixels.
 
-    Equal to :func:`sklearn.metrics.average_precision_score` on the same pixels, ties included. Chance scores
-    the share of abnormal pixels.
+    Equal to :func:`sklearn.metrics.average_precision_score` on the same pixels, ties included. A random score
+    reaches the share of abnormal pixels.
 
     Parameters
     ----------
-    y_true, anomaly, label
-        As in `foreground_roc_auc_score`.
+    y_true : array-like of int
+        0 normal, ``k >= 1`` abnormality class k; any shape, usually ``(n_samples, height, width)``.
+    anomaly : array-like of the same shape
+        Anomaly map, high where abnormal; NaN in the background, where labels are ignored.
+    label : int or None, default=None
+        Score class `label` against normal pixels and leave other classes out; None takes every class as
+        abnormal.
 
     Returns
     -------
     float
+        From 0 to 1.
 
     Raises
     ------
     ValueError
         As in `foreground_roc_auc_score`.
+
+    See Also
+    --------
+    skad.metrics.foreground_roc_auc_score : Area under the ROC curve.
+    skad.metrics.ScoreHistogram : For cohorts larger than memory.
 
     Examples
     --------
@@ -79,22 +96,33 @@ def foreground_average_precision_score(y_true: Array, anomaly: Array, *, label: 
 def foreground_best_dice_score(y_true: Array, anomaly: Array, *, label: int | None = None) -> float:
     """Best Dice (= best F1) of ``anomaly >= threshold`` over all thresholds, foreground pixels only.
 
-    It says how good a segmentation the map could give; the threshold that gives it is
-    `foreground_best_dice_threshold`.
+    It is the Dice of the best segmentation that a threshold can make of the map; the threshold is
+    :func:`foreground_best_dice_threshold`.
 
     Parameters
     ----------
-    y_true, anomaly, label
-        As in `foreground_roc_auc_score`.
+    y_true : array-like of int
+        0 normal, ``k >= 1`` abnormality class k; any shape, usually ``(n_samples, height, width)``.
+    anomaly : array-like of the same shape
+        Anomaly map, high where abnormal; NaN in the background, where labels are ignored.
+    label : int or None, default=None
+        Score class `label` against normal pixels and leave other classes out; None takes every class as
+        abnormal.
 
     Returns
     -------
     float
+        From 0 to 1.
 
     Raises
     ------
     ValueError
         As in `foreground_roc_auc_score`.
+
+    See Also
+    --------
+    skad.metrics.foreground_best_dice_threshold : The threshold.
+    skad.metrics.foreground_rates : Rates at a given threshold.
 
     Examples
     --------
@@ -107,23 +135,33 @@ def foreground_best_dice_score(y_true: Array, anomaly: Array, *, label: int | No
 
 
 def foreground_best_dice_threshold(y_true: Array, anomaly: Array, *, label: int | None = None) -> float:
-    """Threshold with the best Dice (F1): chosen on validation data, applied to test data (A, section 2.6).
+    """Threshold with the best Dice (F1), chosen on validation data and applied to test data (A, section 2.6).
 
     Parameters
     ----------
-    y_true, anomaly, label
-        As in `foreground_roc_auc_score`.
+    y_true : array-like of int
+        0 normal, ``k >= 1`` abnormality class k; any shape, usually ``(n_samples, height, width)``.
+    anomaly : array-like of the same shape
+        Anomaly map, high where abnormal; NaN in the background, where labels are ignored.
+    label : int or None, default=None
+        Score class `label` against normal pixels and leave other classes out; None takes every class as
+        abnormal.
 
     Returns
     -------
     float
-        A score of an abnormal pixel; pixels with ``anomaly >= threshold`` are called abnormal. The highest
-        one where several are best.
+        The score of an abnormal pixel; pixels with ``anomaly >= threshold`` count as abnormal. If several are
+        best, the highest.
 
     Raises
     ------
     ValueError
         As in `foreground_roc_auc_score`.
+
+    See Also
+    --------
+    skad.metrics.foreground_best_dice_score : The Dice at this threshold.
+    skad.metrics.foreground_rates : Rates at this threshold.
 
     Examples
     --------
@@ -143,8 +181,13 @@ def foreground_roc_curve(
 
     Parameters
     ----------
-    y_true, anomaly, label
-        As in `foreground_roc_auc_score`.
+    y_true : array-like of int
+        0 normal, ``k >= 1`` abnormality class k; any shape, usually ``(n_samples, height, width)``.
+    anomaly : array-like of the same shape
+        Anomaly map, high where abnormal; NaN in the background, where labels are ignored.
+    label : int or None, default=None
+        Score class `label` against normal pixels and leave other classes out; None takes every class as
+        abnormal.
     n_thresholds : int or None, default=None
         Number of thresholds (K takes 1,000), at quantiles of the scores (we: evenly spaced ones are wrong by
         0.1 AUC on heavy-tailed scores); None gives one point per distinct score, as
@@ -160,6 +203,11 @@ def foreground_roc_curve(
     ------
     ValueError
         As in `foreground_roc_auc_score`, and if `n_thresholds` is less than 2.
+
+    See Also
+    --------
+    skad.metrics.foreground_roc_auc_score : Area under the curve.
+    skad.plotting.plot_roc : Draws the curve.
 
     Examples
     --------

@@ -20,10 +20,16 @@ def foreground_rates(
 
     Parameters
     ----------
-    y_true, anomaly, label
-        As in `foreground_roc_auc_score`.
+    y_true : array-like of int
+        0 normal, ``k >= 1`` abnormality class k; any shape, usually ``(n_samples, height, width)``.
+    anomaly : array-like of the same shape
+        Anomaly map, high where abnormal; NaN in the background, where labels are ignored.
     threshold : float
-        For instance `foreground_best_dice_threshold` of validation data (A, section 2.6).
+        Pixels at or above it count as abnormal; for instance `foreground_best_dice_threshold` of validation
+        data (A, section 2.6).
+    label : int or None, default=None
+        Score class `label` against normal pixels and leave other classes out; None takes every class as
+        abnormal.
 
     Returns
     -------
@@ -35,6 +41,11 @@ def foreground_rates(
     ------
     ValueError
         As in `foreground_roc_auc_score`.
+
+    See Also
+    --------
+    skad.metrics.foreground_best_dice_threshold : Chooses the threshold.
+    skad.metrics.classwise_report : Rates of every class.
 
     Examples
     --------
@@ -89,6 +100,11 @@ def classwise_report(
     ------
     ValueError
         As in `foreground_roc_auc_score`, and if `groups` does not name one volume per slice.
+
+    See Also
+    --------
+    skad.metrics.mean_roc_curve : The ROC curve of a class.
+    skad.metrics.foreground_rates : Rates at one threshold.
 
     Examples
     --------

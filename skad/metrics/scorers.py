@@ -13,7 +13,7 @@ from skad.metrics.pixel import (
 def make_map_scorer(metric: Callable[..., float], **kwargs: Any) -> Callable[..., float]:
     """Make a scorer of anomaly maps from a metric of foreground pixels.
 
-    The scorer is what ``scoring=`` takes in `GridSearchCV` and `cross_validate`: a callable ``(estimator, X,
+    Pass the scorer as ``scoring=`` to `GridSearchCV` or `cross_validate`: it is a callable ``(estimator, X,
     y)`` that compares ``-estimator.score_samples(X)`` with `y`. Background is NaN in the map, so the metric
     leaves it out.
 
@@ -28,6 +28,11 @@ def make_map_scorer(metric: Callable[..., float], **kwargs: Any) -> Callable[...
     Returns
     -------
     callable
+        ``scorer(estimator, X, y) -> float``.
+
+    See Also
+    --------
+    skad.metrics.foreground_roc_auc_score : A metric of foreground pixels.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from skad.utils.typing import Array
 def surface_dice(
     truth: Array, predicted: Array, *, voxel_size: Sequence[float] | None = None, tolerance: float = 2.0
 ) -> float:
-    """Share of both outlines that lies within a tolerance of the other (normalized surface Dice).
+    """Share of both surfaces that lies within a tolerance of the other (normalized surface Dice).
 
     The outline of a mask are its voxels with a face neighbor outside it (we: voxels, as MONAI counts them;
     Nikolov et al. weight them by the area of their surface). An axis of length 1 is no direction, so that a
@@ -36,6 +36,10 @@ def surface_dice(
     ------
     ValueError
         If the masks differ in shape, `voxel_size` does not name every axis, or `tolerance` is negative.
+
+    See Also
+    --------
+    skad.metrics.lesionwise_scores : Scores per lesion.
 
     References
     ----------

@@ -8,7 +8,7 @@ from skad.mixture.singularity import require_finite
 
 
 def floor_eigenvalues(covariances, floor=1e-6):
-    """Raise the eigenvalues below ``floor`` to it: Q max(L, floor) Q' (A, eq. 10-11).
+    """Raise the eigenvalues below ``floor`` to ``floor``: Q max(L, floor) Q' (A, eq. 10-11).
 
     The derivative of a spectral function in the direction H is Q (D * Q'HQ) Q', where D holds the divided
     differences of the scalar function at pairs of eigenvalues (Daleckii and Krein).  Those of max(., floor)
@@ -34,6 +34,11 @@ def floor_eigenvalues(covariances, floor=1e-6):
     SingularCovarianceError
         If a covariance holds NaN or infinity.
 
+    See Also
+    --------
+    skad.mixture.count_floored : Counts the eigenvalues below the floor.
+    skad.mixture.singularity_penalty : A penalty instead of the floor.
+
     References
     ----------
     Daleckii, Krein (1965). Integration and differentiation of functions of Hermitian operators. AMS
@@ -50,16 +55,23 @@ def floor_eigenvalues(covariances, floor=1e-6):
 
 
 def count_floored(covariances, floor=1e-6):
-    """How many eigenvalues of every matrix lie below the floor: 0 where it changes nothing.
+    """Count the eigenvalues of each matrix below a floor.
 
     Parameters
     ----------
     covariances : Tensor of shape (..., n_features, n_features)
+        Symmetric matrices.
     floor : float, default=1e-6
+        In the squared unit of the features.
 
     Returns
     -------
     int64 Tensor of shape (...)
+        0 for a matrix that the floor does not change.
+
+    See Also
+    --------
+    skad.mixture.floor_eigenvalues : Raises these eigenvalues.
 
     Examples
     --------

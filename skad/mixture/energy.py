@@ -13,17 +13,21 @@ _BLOCK_VALUES = {"cpu": 2**18, "other": 2**25}
 
 
 def energy(features, weights, means, covariances):
-    """Minus the log-density of every pixel: -log sum_k pi_k N(z; mu_k, Sigma_k) (A, eq. 12).
+    """Negative log-density of each pixel: -log sum_k pi_k N(z; mu_k, Sigma_k) (A, eq. 12).
 
-    The minus of `sklearn.mixture.GaussianMixture.score_samples`.  All components are whitened by one product
-    with their stacked precision-Cholesky factors, a block of pixels at a time, and the backward pass computes
-    the blocks anew: beyond its input and output a call needs a few MiB, however many pixels there are (We).
+    It is the negative of `sklearn.mixture.GaussianMixture.score_samples`.  All components are whitened by one
+    product with their stacked precision-Cholesky factors, a block of pixels at a time, and the backward pass
+    computes the blocks anew: beyond its input and output a call needs a few MiB, however many pixels there
+    are (We).
 
     Parameters
     ----------
     features : Tensor of shape (n_pixels, n_features)
+        Features of the pixels.
     weights : Tensor of shape (n_components,)
+        Weights of the components, which sum to one.
     means : Tensor of shape (n_components, n_features)
+        Means of the components.
     covariances : Tensor of shape (n_components, n_features, n_features)
         Positive definite; see `floor_eigenvalues`.  Parameters are best given in float64, as
         `mixture_moments` returns them.
@@ -39,6 +43,12 @@ def energy(features, weights, means, covariances):
     SingularCovarianceError
         If a covariance is not positive definite or not finite.
 
+    See Also
+    --------
+    skad.mixture.energy_map : The same for maps.
+    skad.mixture.log_responsibilities : Probabilities of the components.
+    skad.mixture.floor_eigenvalues : Keeps the covariances positive definite.
+
     Examples
     --------
     >>> standard = torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None]
@@ -52,13 +62,18 @@ def energy(features, weights, means, covariances):
 
 
 def log_responsibilities(features, weights, means, covariances):
-    """Log-probability of every component given the pixel: the E step of expectation maximization.
+    """Log-probability of each component given the pixel: the E step of expectation maximization.
 
     Parameters
     ----------
     features : Tensor of shape (n_pixels, n_features)
-    weights, means, covariances
-        As in `energy`.
+        Features of the pixels.
+    weights : Tensor of shape (n_components,)
+        Weights of the components, which sum to one.
+    means : Tensor of shape (n_components, n_features)
+        Means of the components.
+    covariances : Tensor of shape (n_components, n_features, n_features)
+        Covariances of the components, positive definite.
 
     Returns
     -------
@@ -69,6 +84,10 @@ def log_responsibilities(features, weights, means, covariances):
     ------
     SingularCovarianceError
         If a covariance is not positive definite or not finite.
+
+    See Also
+    --------
+    skad.mixture.mixture_moments : The M step.
 
     Examples
     --------

@@ -6,7 +6,7 @@ from skad.mixture.precision import without_autocast, working_dtype
 
 
 def mixture_moments(features, responsibilities):
-    """Moments of every component: the M step of expectation maximization, differentiable.
+    """Weight, mean and covariance of each component: the M step of expectation maximization, differentiable.
 
     The covariances are taken around the components' means in a second pass: the one-pass form E[zz'] - mm'
     loses as many digits as the squared means are larger than the variances.
@@ -14,6 +14,7 @@ def mixture_moments(features, responsibilities):
     Parameters
     ----------
     features : Tensor of shape (n_pixels, n_features)
+        Features of the pixels.
     responsibilities : Tensor of shape (n_pixels, n_components)
         Non-negative; each row sums to one.
 
@@ -30,6 +31,11 @@ def mixture_moments(features, responsibilities):
     ------
     ValueError
         If the shapes disagree or there is no pixel.
+
+    See Also
+    --------
+    skad.mixture.log_responsibilities : The E step.
+    skad.mixture.stream_mixture : The moments of all batches.
 
     Examples
     --------

@@ -4,11 +4,27 @@ import torch
 
 
 class SingularCovarianceError(ValueError):
-    """A component of a Gaussian mixture has no density, because its covariance is singular or not finite."""
+    """A covariance of a Gaussian mixture is singular or not finite, so its density is undefined.
+
+    See Also
+    --------
+    skad.mixture.floor_eigenvalues : Keeps covariances positive definite.
+    skad.mixture.require_nonsingular : Raises it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.mixture import SingularCovarianceError, require_nonsingular
+    >>> try:
+    ...     require_nonsingular(torch.ones(1, 2, 2))
+    ... except SingularCovarianceError:
+    ...     print("singular")
+    singular
+    """
 
 
 def require_nonsingular(covariances, *, rtol=1e-12):
-    """Return the covariances as they came, or raise.
+    """Return the covariances unchanged, or raise an error if one of them is singular.
 
     It takes the place of `floor_eigenvalues` where a mixture is trained without the floor ("none" and
     "penalty", the two other curves of A, Fig. 8).  Exactly singular matrices are rare in floating point:
@@ -18,6 +34,7 @@ def require_nonsingular(covariances, *, rtol=1e-12):
     Parameters
     ----------
     covariances : Tensor of shape (n_components, n_features, n_features)
+        Covariances of the components.
     rtol : float, default=1e-12
         Smallest ratio of a component's smallest to its largest eigenvalue.
 
@@ -30,6 +47,10 @@ def require_nonsingular(covariances, *, rtol=1e-12):
     ------
     SingularCovarianceError
         If a component has a smaller ratio, or holds NaN or infinity.
+
+    See Also
+    --------
+    skad.mixture.floor_eigenvalues : Repairs singular covariances instead.
 
     Examples
     --------
@@ -65,20 +86,24 @@ def raise_if_singular(singular):
 
 
 def singularity_penalty(covariances):
-    """Sum of the inverse diagonal entries, which grows as a variance vanishes (A, section 2.7).
+    """Sum of the inverse variances, which grows as a variance vanishes (A, section 2.7).
 
-    A weighs it by 1e-5 in the loss; the caller does.  It holds off features that become constant but not
-    features that become functions of each other: their covariance is singular with a diagonal as large as you
-    like.
+    A weights it by 1e-5 in the loss; here the caller does.  It prevents features that become constant but not
+    features that become functions of each other, whose covariance is singular with a diagonal of any size.
 
     Parameters
     ----------
     covariances : Tensor of shape (n_components, n_features, n_features)
+        Covariances of the components.
 
     Returns
     -------
     Tensor of shape ()
         Over all components and features; infinite where a variance is zero.
+
+    See Also
+    --------
+    skad.mixture.floor_eigenvalues : Also prevents dependent features.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from skad.mixture.moments import centered_sums, check_pixels, normalize_sums
 
 @dataclass
 class SufficientStatistics:
-    """Counts, means and scatters of a mixture's components, in float64 on the CPU.
+    """Counts, means and scatters of the components of a mixture, in float64 on the CPU.
 
     At the end of training the parameters of the mixture are estimated from all normal pixels (A, section
     2.2.3), a batch at a time. Two parts are joined around their common mean, component by component (Chan,
@@ -19,15 +19,22 @@ class SufficientStatistics:
     Parameters
     ----------
     n_components, n_features : int
+        Numbers of components and of features.
 
     Attributes
     ----------
     n_pixels : int
+        Number of pixels seen.
     counts : float64 Tensor of shape (n_components,)
         Sum of the responsibilities.
     means : float64 Tensor of shape (n_components, n_features)
+        Responsibility-weighted means.
     scatters : float64 Tensor of shape (n_components, n_features, n_features)
         Responsibility-weighted sum of the outer products of the deviations from the mean.
+
+    See Also
+    --------
+    skad.mixture.stream_mixture : Estimates a mixture with it in one pass.
 
     References
     ----------

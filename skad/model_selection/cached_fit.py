@@ -11,31 +11,35 @@ from skad.utils.typing import Array, FloatArray
 
 
 class CachedFit(DocumentationLinkMixin, MetaEstimatorMixin, BaseEstimator):
-    """An estimator whose fits are kept in a folder, so that a search goes on where it was killed.
+    """Estimator whose fits are cached in a folder, so that an interrupted search can be resumed.
 
-    ``Pipeline(memory=...)`` keeps the steps before the last, which is all that a search needs in order not to
-    train a reconstructor again for every scorer. It never keeps the last step, and so not the search: a
-    killed one trains every scorer again. Here the fit of the whole is kept as well.
+    ``Pipeline(memory=...)`` caches every step but the last, so that a search does not train a reconstructor
+    again for each scorer. It does not cache the last step: an interrupted search trains all scorers again.
+    This estimator caches the fit of the whole pipeline as well.
 
     Parameters
     ----------
     estimator : estimator with ``score_samples``
-        A Pipeline gets `memory` for its steps too, in place of its own.
+        Usually a Pipeline, whose own ``memory`` is replaced by `memory`.
     memory : str or joblib.Memory
-        The folder. Processes may share it, and machines where it is on a shared disk.
+        The folder. Several processes may share it, and several machines if it is on a shared disk.
 
     Attributes
     ----------
     estimator_ : estimator
         Fitted clone, without memory.
 
+    See Also
+    --------
+    skad.training.checkpoint_in : Resumes an interrupted fit.
+
     Notes
     -----
-    Fits are told apart by the estimator's parameters, by X and y, and by the version of skad; those of an
-    estimator with ``random_state=None`` are never found again. A function among the parameters counts by its
-    name, not by what it does: clear the folder after editing it.
+    A fit is identified by the estimator's parameters, X, y and the version of skad; fits of an estimator with
+    ``random_state=None`` are never reused. A function among the parameters is identified by its name, not by
+    its code: clear the folder after editing it.
 
-    Nobody waits for another: of two workers that need the same fit at the same time both train it.
+    Workers do not wait for each other: two workers that need the same fit at the same time both train it.
 
     Examples
     --------

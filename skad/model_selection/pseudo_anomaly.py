@@ -31,7 +31,7 @@ _NEIGHBORS = 8  # without groups: as many slices before and after are taken to b
 
 
 class PseudoAnomalyScorer(BaseEstimator):
-    """Score fitted detectors on lesions planted into normal slices, for searches without labels.
+    """Score fitted detectors on synthetic lesions in normal slices, for searches without labels.
 
     It is what ``scoring=`` takes in `GridSearchCV` and `HalvingGridSearchCV`: a callable ``(estimator, X,
     y)``. Lesions lie in the images, so the estimator may be a whole Pipeline. With the same slices and
@@ -51,6 +51,11 @@ class PseudoAnomalyScorer(BaseEstimator):
         Most slices to plant into, evenly spaced over the normal ones.
     random_state : int or None, default=0
         None draws other lesions at every call, so that candidates are not compared on the same.
+
+    See Also
+    --------
+    skad.synthetic.plant_families : Plants the lesions.
+    skad.metrics.make_map_scorer : Scores with real labels.
 
     Notes
     -----

@@ -10,12 +10,12 @@ from skad.utils.typing import Array, IntArray, RandomState
 
 
 class PatientKFold(GroupKFold):
-    """K folds of whole patients, each with its share of the patients who have lesions.
+    """K folds of whole patients, stratified by whether patients have lesions.
 
-    Patients with lesions are dealt to the folds first, so that their number differs by one at most between
-    folds and every fold can be scored if there are at least `n_splits` of them; then folds are evened out by
-    slices. We do not build on :class:`~sklearn.model_selection.StratifiedGroupKFold`: it balances slices, not
-    patients, and may leave a fold without lesions where one is possible.
+    Patients with lesions are assigned to the folds first, so that their number differs by at most one between
+    folds and every fold can be scored if there are at least `n_splits` of them; then the numbers of slices
+    are balanced. We do not build on :class:`~sklearn.model_selection.StratifiedGroupKFold`: it balances
+    slices, not patients, and may leave a fold without lesions where one is possible.
 
     Parameters
     ----------
@@ -24,10 +24,14 @@ class PatientKFold(GroupKFold):
     stratify : bool, default=True
         Whether to spread patients with lesions as described, which needs `y`; False balances slices only.
     shuffle : bool, default=False
-        Whether to deal patients in random order. Otherwise those with most slices come first, which evens out
-        the folds best.
+        Whether to assign patients in random order. Otherwise those with most slices come first, which
+        balances the folds best.
     random_state : int, RandomState instance or None, default=None
         Order of the patients if `shuffle`.
+
+    See Also
+    --------
+    skad.model_selection.NormalTrainSplit : Trains on lesion-free slices only.
 
     Examples
     --------
@@ -110,19 +114,24 @@ class PatientKFold(GroupKFold):
 
 
 class NormalTrainSplit(PatientKFold):
-    """Train on the lesion-free slices of some patients, test on all slices of the others.
+    """Train on the lesion-free slices of some patients and test on all slices of the others.
 
-    This is how a detector of the unexpected is chosen: it must not see a lesion in training, and the score
-    needs lesions in the test. Folds are those of `PatientKFold`, with patients with lesions spread over them.
+    An unsupervised detector must not see lesions in training, while its score needs lesions in the test set.
+    The folds are those of `PatientKFold`, with the patients with lesions spread over them.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2.
     shuffle : bool, default=False
-        Whether to deal patients to folds in random order.
+        Whether to assign patients to folds in random order.
     random_state : int, RandomState instance or None, default=None
         Order of the patients if `shuffle`.
+
+    See Also
+    --------
+    skad.model_selection.PatientKFold : The same folds with all slices in training.
+    skad.metrics.make_map_scorer : Makes scorers for the search.
 
     Examples
     --------

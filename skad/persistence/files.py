@@ -27,7 +27,22 @@ _KEY = (
 
 
 class LoadError(ValueError):
-    """A file cannot be loaded; the message is one sentence that names the file and the remedy."""
+    """A file cannot be loaded; the message names the file and the remedy in one sentence.
+
+    See Also
+    --------
+    skad.load : Raises it.
+
+    Examples
+    --------
+    >>> import skad
+    >>> from skad.persistence import LoadError
+    >>> try:
+    ...     skad.load("missing.skad")
+    ... except LoadError as error:
+    ...     print(error)
+    missing.skad is not a file: check the path.
+    """
 
 
 def save(estimator: object, path: PathLike) -> None:

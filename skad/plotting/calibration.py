@@ -9,7 +9,7 @@ _UNITS = {"pixel": "share of a normal patient's pixels", "volume": "share of nor
 
 
 def plot_calibration(p_values, *, unit="pixel", ax=None):
-    """False-positive rate on normal patients over the rate that was promised, both logarithmic.
+    """Plot the observed against the nominal false-positive rate on normal patients.
 
     Parameters
     ----------
@@ -33,6 +33,10 @@ def plot_calibration(p_values, *, unit="pixel", ax=None):
     ------
     ValueError
         There is no curve, or an unknown unit.
+
+    See Also
+    --------
+    skad.calibration.ConformalCalibrator : Gives the p-values.
 
     Examples
     --------

@@ -58,7 +58,32 @@ def check_names(curves, what):
 
 
 def save_figure(figure, path):
-    """Write a figure as PNG, complete or not at all; returns the path."""
+    """Write a figure as PNG; the file appears complete or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : path-like
+        The PNG file; missing folders are created.
+
+    Returns
+    -------
+    path-like
+        `path`.
+
+    See Also
+    --------
+    skad.plotting.plot_volume : Makes a figure.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from matplotlib.figure import Figure
+    >>> from skad.plotting import save_figure
+    >>> save_figure(Figure(), f"{tempfile.mkdtemp()}/map.png").endswith("map.png")
+    True
+    """
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png", pil_kwargs={"compress_level": _COMPRESSION})
     return path

@@ -9,7 +9,7 @@ _COLUMNS = ("image", "encoded", "searched", "residual, encoded", "residual, sear
 
 
 def plot_latent_search(images, before, after, *, curve=None, contrast=0, figure=None):
-    """References before and after the search of latents, and how the error fell (K, Fig. 1b).
+    """Plot references before and after the latent search, and the decrease of the error (K, Fig. 1b).
 
     Parameters
     ----------
@@ -34,6 +34,10 @@ def plot_latent_search(images, before, after, *, curve=None, contrast=0, figure=
     ------
     ValueError
         The shapes disagree.
+
+    See Also
+    --------
+    skad.reconstruction.LatentSearchTransformer : The search.
 
     Examples
     --------

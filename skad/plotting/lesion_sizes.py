@@ -6,7 +6,7 @@ from skad.plotting.drawing import axis_or_new, check_names, curve_styles
 
 
 def plot_lesion_sizes(reports, *, ax=None):
-    """ROC-AUC of slices over the size of their lesion, with the number of slices behind (A, Fig. 7).
+    """Plot the ROC-AUC of slices against the size of their lesion, with the number of slices (A, Fig. 7).
 
     Parameters
     ----------
@@ -19,11 +19,16 @@ def plot_lesion_sizes(reports, *, ax=None):
     Returns
     -------
     matplotlib.figure.Figure
+        The figure.
 
     Raises
     ------
     ValueError
         There is no report.
+
+    See Also
+    --------
+    skad.metrics.lesion_size_report : Gives the rows.
 
     Examples
     --------

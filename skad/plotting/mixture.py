@@ -12,7 +12,7 @@ SHARE = 0.95  # of a Gaussian in the plane that its ellipse holds
 def plot_mixture(
     features, mixture, *, dims=(0, 1), names=None, labels=None, n_points=4000, random_state=0, ax=None
 ):
-    """Features of pixels in two dimensions, and an ellipse around 95 % of each Gaussian (A, Fig. 8a, b).
+    """Plot two features of pixels with the 95 % ellipse of each Gaussian (A, Fig. 8a, b).
 
     A covariance that collapses shows as an ellipse that becomes a line.
 
@@ -25,23 +25,29 @@ def plot_mixture(
     dims : (int, int), default=(0, 1)
         The two features to show; the Gaussians are projected on them.
     names : sequence of str, default=None
-        Of all features, for the axes.
+        Names of all features, for the axes.
     labels : integer array of shape (n_samples, height, width) or (n_pixels,), default=None
         Pixels above 0 are drawn as abnormal, in another color and sign.
     n_points : int, default=4000
         Pixels to draw of each kind, chosen at random.
     random_state : int, default=0
+        Seed of the choice of pixels.
     ax : matplotlib.axes.Axes, default=None
         To draw on; None makes a figure.
 
     Returns
     -------
     matplotlib.figure.Figure
+        The figure.
 
     Raises
     ------
     ValueError
         The mixture has another number of features.
+
+    See Also
+    --------
+    skad.scoring.JointDRGMM : Its ``transform`` gives the features.
 
     Examples
     --------

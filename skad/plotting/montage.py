@@ -29,7 +29,7 @@ def plot_slices(
     title=None,
     figure=None,
 ):
-    """A montage of axial slices: one row per slice, one column per contrast, anomaly maps last.
+    """Plot a montage of axial slices: a row per slice, a column per contrast, anomaly maps last.
 
     A column is one axis with its slices below each other, at a place computed from the number of slices:
     most of the time of a montage would otherwise go into axes and their layout.
@@ -51,17 +51,23 @@ def plot_slices(
     pixel_size : tuple of 2 float, default=(1.0, 1.0)
         Height and width of a pixel, mm.
     title : str, default=None
+        Title of the figure.
     figure : matplotlib.figure.Figure or SubFigure, default=None
         To draw into; None makes one.
 
     Returns
     -------
     matplotlib.figure.Figure
+        The figure.
 
     Raises
     ------
     ValueError
         The shapes disagree, or the map has no foreground.
+
+    See Also
+    --------
+    skad.plotting.plot_volume : Slices of a volume.
 
     Examples
     --------
@@ -98,23 +104,39 @@ def plot_slices(
 
 
 def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4, figure=None):
-    """A montage of a volume and its anomaly map, on the volume's own grid as axial slices.
+    """Plot a montage of axial slices of a volume and its anomaly map.
 
     Parameters
     ----------
     volume : Volume
-        Its labels, where it has some, give the contour.
+        The images; its labels, if it has any, are drawn as contours.
     anomaly : array of shape ``volume.shape``, or dict of str to such arrays
-        As in :func:`plot_slices`; NaN outside the foreground.
+        Anomaly map, high is abnormal, NaN outside the foreground. Several maps, by name, are shown side by
+        side.
     contrasts : sequence of str, default=None
-        None takes all.
+        Contrasts to show; None takes all.
     n_slices : int, default=4
+        Number of rows.
     figure : matplotlib.figure.Figure or SubFigure, default=None
         To draw into; None makes one.
 
     Returns
     -------
     matplotlib.figure.Figure
+        The figure.
+
+    See Also
+    --------
+    skad.plotting.plot_slices : Slices of arrays.
+
+    Examples
+    --------
+    >>> from skad.datasets import make_phantom
+    >>> from skad.plotting import plot_volume
+    >>> volume, = make_phantom(1, shape=(16, 20, 8), random_state=0)
+    >>> figure = plot_volume(volume, volume.contrasts["FLAIR"], n_slices=2)
+    >>> len(figure.axes)  # 3 contrasts, the map and its color bar
+    5
     """
     axial = Reorientation.to_axial(volume.affine)
     names = list(volume.contrasts) if contrasts is None else list(contrasts)

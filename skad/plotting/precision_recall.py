@@ -4,7 +4,7 @@ from skad.plotting.drawing import axis_or_new, check_names, curve_styles
 
 
 def plot_precision_recall(curves, *, ax=None):
-    """Precision over recall, one curve per class or method.
+    """Plot precision against recall, one curve per class or method.
 
     Parameters
     ----------
@@ -22,6 +22,11 @@ def plot_precision_recall(curves, *, ax=None):
     ------
     ValueError
         There is no curve.
+
+    See Also
+    --------
+    skad.metrics.ScoreHistogram : Gives the operating points.
+    skad.plotting.plot_roc : ROC curves.
 
     Examples
     --------

@@ -10,7 +10,7 @@ _PANEL_INCHES = 1.8
 
 
 def plot_preparation(images, mask, affine, *, figure=None):
-    """Axial slices: outlines of the brain mask, and checkerboards of each contrast with the first.
+    """Plot axial slices with outlines of the brain mask and checkerboards of each contrast with the first.
 
     Parameters
     ----------
@@ -26,6 +26,11 @@ def plot_preparation(images, mask, affine, *, figure=None):
     Returns
     -------
     matplotlib.figure.Figure
+        The figure.
+
+    See Also
+    --------
+    skad.preparation.prepare_cohort : Writes the figure for each subject.
 
     Examples
     --------

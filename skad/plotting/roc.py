@@ -6,7 +6,7 @@ from skad.plotting.drawing import GUIDE, check_names, curve_styles, figure_or_ne
 
 
 def plot_roc(curves, *, ax=None):
-    """ROC curves: in one panel, or class-wise in a panel per class (K, Fig. 6).
+    """Plot ROC curves in one panel, or in one panel per class (K, Fig. 6).
 
     Parameters
     ----------
@@ -26,6 +26,11 @@ def plot_roc(curves, *, ax=None):
     ------
     ValueError
         There is no curve, or another number of axes than of classes.
+
+    See Also
+    --------
+    skad.metrics.mean_roc_curve : Gives a curve with its standard deviation.
+    skad.plotting.plot_precision_recall : Precision-recall curves.
 
     Examples
     --------

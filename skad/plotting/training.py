@@ -27,7 +27,7 @@ _NAMES = {
 
 
 def plot_training(estimator, *, figure=None):
-    """What a fitted estimator's losses did over the epochs, both players of a game side by side.
+    """Plot the losses of a fitted estimator over the epochs; in adversarial training, of both networks.
 
     Parameters
     ----------
@@ -47,6 +47,10 @@ def plot_training(estimator, *, figure=None):
     ------
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
+
+    See Also
+    --------
+    skad.training.Training : Records the losses.
 
     Examples
     --------

@@ -13,25 +13,30 @@ PEAK = ("peak_x_mm", "peak_y_mm", "peak_z_mm")  # columns of `lesion_table`
 
 
 def hysteresis_threshold(anomaly: Array, low: float, high: float, *, connectivity: int = 1) -> BoolArray:
-    """Pixels above a low threshold that hang together with one above a high threshold.
+    """Select pixels above a low threshold that are connected to a pixel above a high threshold.
 
     Parameters
     ----------
     anomaly : ndarray of any shape
         High where abnormal; NaN (background) is above no threshold.
     low, high : float
-        ``low <= high``.
+        The thresholds; ``low <= high``.
     connectivity : int, default=1
         Neighbors share a face (1), an edge (2), a corner (3).
 
     Returns
     -------
     bool ndarray of the shape of `anomaly`
+        True in the selected pixels.
 
     Raises
     ------
     ValueError
         `low` is larger than `high`.
+
+    See Also
+    --------
+    skad.postprocessing.remove_small_lesions : Drops small components of the mask.
 
     Examples
     --------
@@ -50,21 +55,27 @@ def hysteresis_threshold(anomaly: Array, low: float, high: float, *, connectivit
 def remove_small_lesions(
     mask: Array, affine: ArrayLike, *, min_volume: float = 0.01, connectivity: int = 1
 ) -> BoolArray:
-    """Drop connected components that are smaller than a volume.
+    """Remove connected components smaller than a given volume.
 
     Parameters
     ----------
     mask : bool ndarray of shape (nx, ny, nz)
+        True in lesions.
     affine : array of shape (4, 4)
         Voxel indices to mm.
     min_volume : float, default=0.01
-        mL; the default is a sphere of 2.7 mm.
+        Smallest volume that is kept, mL; the default is that of a sphere 2.7 mm in diameter.
     connectivity : int, default=1
         Neighbors share a face (1), an edge (2), a corner (3).
 
     Returns
     -------
     bool ndarray of shape (nx, ny, nz)
+        The mask without the small components.
+
+    See Also
+    --------
+    skad.postprocessing.lesion_table : Lists the remaining components.
 
     Examples
     --------
@@ -81,7 +92,7 @@ def remove_small_lesions(
 
 
 def number_lesions(mask: Array, *, connectivity: int = 1) -> IntArray:
-    """The connected components of a mask, numbered as in :func:`lesion_table`: the largest is 1.
+    """Number the connected components of a mask as :func:`lesion_table` does: the largest is 1.
 
     Parameters
     ----------
@@ -120,13 +131,14 @@ def lesion_table(
     p_values: Callable[[FloatArray], FloatArray] | None = None,
     connectivity: int = 1,
 ) -> list[dict[str, Any]]:
-    """The connected components of a mask, largest first.
+    """List the connected components of a mask, largest first.
 
     Parameters
     ----------
     mask : bool ndarray of shape (nx, ny, nz)
+        True in lesions.
     anomaly : ndarray of shape (nx, ny, nz)
-        High where abnormal.
+        Anomaly map, high where abnormal.
     affine : array of shape (4, 4)
         Voxel indices to mm.
     p_values : callable, default=None
@@ -140,6 +152,10 @@ def lesion_table(
         ``lesion`` (1, 2, ...), ``volume_ml``, the centroid ``x_mm``, ``y_mm``, ``z_mm`` in the space of the
         affine, which may lie outside of a bent lesion, ``peak_score`` and, with `p_values`, the ``p_value``
         of the peak; ``peak_x_mm``, ``peak_y_mm``, ``peak_z_mm``, where the peak is.
+
+    See Also
+    --------
+    skad.postprocessing.number_lesions : The same components as an image.
 
     Examples
     --------
@@ -179,7 +195,29 @@ def _to_mm(places, affine):
 
 
 def voxel_volume(affine: ArrayLike) -> float:
-    """Volume of a voxel in mL, of an affine to mm."""
+    """Volume of a voxel in mL.
+
+    Parameters
+    ----------
+    affine : array of shape (4, 4)
+        Voxel indices to mm.
+
+    Returns
+    -------
+    float
+        Volume, mL.
+
+    See Also
+    --------
+    skad.postprocessing.lesion_table : Volumes of lesions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.postprocessing import voxel_volume
+    >>> round(voxel_volume(np.diag([1, 2, 5, 1])), 6)
+    0.01
+    """
     x, y, z = np.asarray(affine, dtype=float)[:3, :3].T
     return abs(float(np.cross(x, y) @ z)) / 1000
 

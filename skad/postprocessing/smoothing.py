@@ -7,18 +7,23 @@ from skad.utils.typing import Array, FloatArray
 
 
 def smooth_foreground(maps: FloatArray, sigma: float) -> FloatArray:
-    """Smooth the last two axes by a normalized convolution: background (NaN) neither bleeds in nor is filled.
+    """Smooth within slices by a normalized convolution that ignores the background (NaN).
 
     Parameters
     ----------
     maps : ndarray of shape (..., height, width)
-        NaN background.
+        Maps with NaN background, which stays NaN.
     sigma : float
         Standard deviation of the Gaussian, pixels; 0 changes nothing.
 
     Returns
     -------
     ndarray of the shape and dtype of maps
+        The smoothed maps.
+
+    See Also
+    --------
+    skad.postprocessing.smooth_across_slices : Smooths across slices.
 
     Examples
     --------
@@ -36,21 +41,26 @@ def smooth_foreground(maps: FloatArray, sigma: float) -> FloatArray:
 
 
 def smooth_across_slices(maps: FloatArray, positions: Array, sigma: float) -> FloatArray:
-    """Smooth the maps of one volume from slice to slice, by distance.
+    """Smooth the maps of one volume across slices, weighted by distance.
 
     Parameters
     ----------
     maps : ndarray of shape (n_slices, height, width)
-        NaN background, which neither bleeds in nor is filled.
+        Maps with NaN background, which is ignored and stays NaN.
     positions : array-like of shape (n_slices,)
-        Of the slices along their normal, mm, in any order. Slices far apart do not see each other, and one
-        slice alone stays as it is.
+        Positions of the slices along their normal, mm, in any order. Slices far apart do not influence each
+        other, and a single slice is unchanged.
     sigma : float
         Standard deviation of the Gaussian, mm; 0 changes nothing.
 
     Returns
     -------
     ndarray of the shape and dtype of maps
+        The smoothed maps.
+
+    See Also
+    --------
+    skad.postprocessing.smooth_foreground : Smooths within slices.
 
     Examples
     --------

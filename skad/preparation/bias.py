@@ -11,11 +11,16 @@ N_ITERATIONS = [50, 50, 50, 50]  # at most, per level of the spline
 
 
 class BiasCorrect(VolumeStep):
-    """Divide each contrast by its bias field, estimated with N4.
+    """Correct the bias field of each contrast, estimated with N4.
 
-    Best after `BrainExtract`, which says where the field is estimated. The field has a geometric mean of 1
-    there, so that intensities keep their scale; a coarse copy of it is all that is kept in memory. Maps stay
-    on the volume's grid: `inverse_transform` gives them as they are.
+    Use it after `BrainExtract`, whose mask limits where the field is estimated. The field has a geometric
+    mean of 1 in the mask, so that intensities keep their scale. Maps stay on the volume's grid, so
+    `inverse_transform` returns them unchanged.
+
+    See Also
+    --------
+    skad.preparation.BrainExtract : Gives the mask.
+    skad.preparation.make_preparation : All steps as a pipeline.
 
     References
     ----------

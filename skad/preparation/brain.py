@@ -18,7 +18,7 @@ from skad.utils.optional import import_extra
 
 
 class BrainExtract(VolumeStep):
-    """Give each volume a brain mask; intensities stay as they are, and maps stay on the volume's grid.
+    """Add a brain mask to each volume; intensities and grid are unchanged.
 
     Parameters
     ----------

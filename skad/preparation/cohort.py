@@ -31,18 +31,29 @@ RECORD = "desc-preparation.json"  # of a subject; written last, so that it says 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the preparation of a subject left.
+    """Result of the preparation of one subject.
 
     Attributes
     ----------
     name : str
-        Subject and, where there are several, session.
+        Subject and, if there are several, session.
     record : pathlib.Path
         The JSON file with sources, motions and warnings.
     figure : pathlib.Path
-        Outlines of the brain mask, and checkerboards of the contrasts.
+        PNG with outlines of the brain mask and checkerboards of the contrasts.
     warnings : list of str
-        What makes the result doubtful.
+        Reasons to doubt the result.
+
+    See Also
+    --------
+    skad.preparation.prepare_cohort : Yields it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from skad.preparation import Prepared
+    >>> Prepared("sub-01", Path("record.json"), Path("figure.png"), warnings=[]).name
+    'sub-01'
     """
 
     name: str
@@ -59,16 +70,16 @@ def make_preparation(
     mni: float | None = None,
     bias: bool = True,
 ) -> Pipeline:
-    """The usual steps as a pipeline: co-registration, brain mask, MNI space if wanted, bias field.
+    """Make the usual pipeline: co-registration, brain mask, optional registration to MNI space, bias field.
 
     Parameters
     ----------
     to : str
-        The contrast that the others are moved onto.
+        The contrast that the others are registered to.
     brain : {"deepbet", "template"}, default="deepbet"
-        See :class:`BrainExtract`.
+        How masks are found, see :class:`BrainExtract`.
     masks : path-like, default=None
-        Masks of your own, see :class:`BrainExtract`.
+        Folder or pattern of your own masks, see :class:`BrainExtract`.
     mni : float, default=None
         Voxel size in mm of the images in MNI space; None leaves patients in their own space.
     bias : bool, default=True
@@ -78,6 +89,11 @@ def make_preparation(
     -------
     sklearn.pipeline.Pipeline
         Volumes in, volumes out.
+
+    See Also
+    --------
+    skad.preparation.prepare_cohort : Applies the pipeline to many subjects.
+    skad.preprocessing.VolumePreprocessor : Slices of the prepared volumes.
 
     Examples
     --------
@@ -101,26 +117,42 @@ def prepare_cohort(
     n_jobs: int | None = None,
     resume: bool = False,
 ) -> Iterator[tuple[Volume, Prepared | Exception]]:
-    """Prepare many subjects and write them as a BIDS folder; a subject that fails ends nothing.
+    """Prepare many subjects and write them as a BIDS dataset; a failing subject does not stop the others.
 
     Parameters
     ----------
     volumes : iterable of Volume
-        Read from files.
+        Scans, read from files.
     out : path-like
-        Gets ``sub-*/anat/`` with the skull-stripped contrasts, the brain mask, labels where there are any,
-        and the record that :func:`restore_map` reads; ``sub-*/figures/`` with a picture to check.
+        Folder for ``sub-*/anat/`` with the skull-stripped contrasts, the brain mask, labels where there are
+        any, and the record that :func:`restore_map` reads; ``sub-*/figures/`` with a figure to check.
     steps : Pipeline
-        Of :func:`make_preparation`, or your own.
+        Pipeline from :func:`make_preparation`, or your own.
     n_jobs : int or None, default=None
         Subjects prepared at the same time, as in scikit-learn.
     resume : bool, default=False
-        Keep the subjects that the same steps made of the same files.
+        Skip subjects that were prepared by the same steps from the same files.
 
     Yields
     ------
     volume : Volume
+        The scan.
     result : Prepared or Exception
+        What was written, or why the subject failed.
+
+    See Also
+    --------
+    skad.preparation.restore_map : Maps back on the original grids.
+    skad.report.write_preparation_page : A page of all figures.
+
+    Examples
+    --------
+    >>> from skad.datasets import load_bids
+    >>> from skad.preparation import make_preparation, prepare_cohort
+    >>> volumes = load_bids("data/clinical")  # doctest: +SKIP
+    >>> steps = make_preparation("FLAIR")
+    >>> for volume, result in prepare_cohort(volumes, "prepared", steps):  # doctest: +SKIP
+    ...     print(volume.subject, result)
     """
     volumes, out = list(volumes), Path(out)
     results = Parallel(n_jobs, return_as="generator")(
@@ -130,7 +162,7 @@ def prepare_cohort(
 
 
 def restore_map(path: PathLike, prepared: PathLike) -> dict[str, NiftiImage]:
-    """A map of a prepared subject on the grid of each of its original scans.
+    """Resample a map of a prepared subject to the grid of each of its original scans.
 
     Parameters
     ----------
@@ -142,12 +174,24 @@ def restore_map(path: PathLike, prepared: PathLike) -> dict[str, NiftiImage]:
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        By contrast: shape, affine and codes of its file, float32; NaN where the map says nothing.
+        One image per contrast, with shape, affine and codes of its file, float32; NaN outside the map.
 
     Raises
     ------
     ValueError
         The subject was not prepared in that folder.
+
+    See Also
+    --------
+    skad.preparation.to_originals : The same in memory.
+    skad.preparation.prepare_cohort : Writes the folder.
+
+    Examples
+    --------
+    >>> from skad.preparation import restore_map
+    >>> path = "maps/sub-01/anat/sub-01_desc-anomaly_map.nii.gz"
+    >>> images = restore_map(path, "prepared")  # doctest: +SKIP
+    >>> images["T1w"].to_filename("on_T1w.nii.gz")  # doctest: +SKIP
     """
     path, prepared = Path(path), Path(prepared)
     entities = [part for part in path.name.split("_") if part.startswith(("sub-", "ses-"))]
@@ -234,7 +278,29 @@ def _write_images(volume, images, record, entities):
 
 
 def describe_preparation(out: PathLike, volumes: Sequence[Volume]) -> None:
-    """Write what makes the folder a BIDS dataset: its description, and the participants' columns."""
+    """Write the description and the participants' columns that make a folder a BIDS dataset.
+
+    Parameters
+    ----------
+    out : path-like
+        The folder that :func:`prepare_cohort` wrote.
+    volumes : sequence of Volume
+        The volumes that were prepared; their `info` gives the columns.
+
+    See Also
+    --------
+    skad.preparation.prepare_cohort : Writes the images.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skad.datasets import make_phantom
+    >>> from skad.preparation import describe_preparation
+    >>> out = tempfile.mkdtemp()
+    >>> describe_preparation(out, make_phantom(1, shape=(16, 20, 8), random_state=0))
+    >>> "dataset_description.json" in os.listdir(out)
+    True
+    """
     out = Path(out)
     description = {
         "Name": "Scans prepared by skad",

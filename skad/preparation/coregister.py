@@ -12,7 +12,7 @@ from skad.preparation.step import contrast_of
 
 
 class CoRegister(Registration):
-    """Move all contrasts of a patient onto one of them, on the grid that this one was scanned on.
+    """Register all contrasts of a patient to one of them, on the grid of that contrast.
 
     The first of the steps. Contrasts are compared by mutual information, so they need not look alike. Each
     is interpolated once, from its file straight onto the common grid.
@@ -24,6 +24,11 @@ class CoRegister(Registration):
     motion : {"rigid", "affine"}, default="rigid"
         6 degrees of freedom (the patient moved between two scans of one session) or 12 (a scanner's
         geometry changed as well).
+
+    See Also
+    --------
+    skad.preparation.RegisterToMNI : Registers patients to a template.
+    skad.preparation.to_originals : Maps back on the original grids.
 
     Notes
     -----

@@ -12,7 +12,7 @@ from skad.preparation.template import motion_from_template, template_grid
 
 
 class RegisterToMNI(Registration):
-    """Move each patient into the space of the MNI152 2009a template, with 12 degrees of freedom.
+    """Register each patient to the MNI152 2009a template with an affine transform (12 degrees of freedom).
 
     After `BrainExtract`, whose mask tells what is compared with the template, and before `BiasCorrect`. Each
     contrast is interpolated once, from its file straight onto the template's grid.

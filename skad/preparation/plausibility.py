@@ -12,7 +12,7 @@ GAP = 2  # voxels; openings of the skull that are closed before the head is fill
 
 
 def mask_warnings(mask, voxels, affine):
-    """What makes a brain mask implausible, a sentence each.
+    """Check the volume and position of a brain mask.
 
     Parameters
     ----------
@@ -26,7 +26,11 @@ def mask_warnings(mask, voxels, affine):
     Returns
     -------
     list of str
-        Empty where nothing was found.
+        What is implausible, a sentence each; empty if nothing is.
+
+    See Also
+    --------
+    skad.preparation.BrainExtract : Checks its masks.
 
     Examples
     --------

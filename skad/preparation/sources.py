@@ -134,24 +134,40 @@ def part_on(volume, name, grid, motion):
 
 
 def to_originals(array, volume):
-    """A map of a prepared volume on the grid of every contrast as it was scanned.
+    """Resample a map of a prepared volume to the original grid of each contrast.
 
     Parameters
     ----------
     array : array of the volume's shape
-        Floats are interpolated linearly (NaN is background), integers and bool by nearest neighbor.
+        The map. Floats are interpolated linearly (NaN is background), integers and bool by nearest neighbor.
     volume : Volume
-        Of `CoRegister` or `RegisterToMNI`, or what later steps made of it.
+        Output of `CoRegister` or `RegisterToMNI`, or of later steps.
 
     Returns
     -------
     dict of str to nibabel.Nifti1Image
-        By contrast, without the missing ones: shape, affine and codes of its file, float32.
+        One image per contrast that is not missing, with shape, affine and codes of its file, float32.
 
     Raises
     ------
     ValueError
         The volume was not registered.
+
+    See Also
+    --------
+    skad.preparation.restore_map : The same for files.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.datasets import make_phantom
+    >>> from skad.preparation import to_originals
+    >>> volume, = make_phantom(1, shape=(16, 20, 8), random_state=0)
+    >>> try:
+    ...     to_originals(np.zeros(volume.shape), volume)
+    ... except ValueError:
+    ...     print("a volume that was not registered has no other grids")
+    a volume that was not registered has no other grids
     """
     if "originals" not in volume.info:
         raise ValueError(

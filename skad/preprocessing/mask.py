@@ -14,12 +14,12 @@ ZERO_SHARE, ZERO_BORDER_SHARE = 0.05, 0.5
 def foreground(
     images: Sequence[FloatArray], given: Array | None = None, *, method: str | None = "auto"
 ) -> BoolArray:
-    """Foreground of the axial slices of one subject.
+    """Find the foreground of the axial slices of one subject.
 
     Parameters
     ----------
     images : sequence of float arrays of shape (n_slices, rows, columns)
-        The contrasts the subject has. Voxels that are not finite in one of them are never foreground.
+        The contrasts of the subject. Voxels that are not finite in one of them are never foreground.
     given : bool array of the same shape, default=None
         The mask that came with the data.
     method : {"auto", "given", "nonzero", "otsu"} or None, default="auto"
@@ -31,11 +31,25 @@ def foreground(
     Returns
     -------
     bool array of shape (n_slices, rows, columns)
+        True in the foreground.
 
     Raises
     ------
     ValueError
         "given" without a given mask.
+
+    See Also
+    --------
+    skad.preprocessing.VolumePreprocessor : Its parameter ``mask`` is the method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.preprocessing import foreground
+    >>> image = np.zeros((1, 3, 4))
+    >>> image[0, 1, 1:3] = 5.0
+    >>> foreground([image], method="nonzero").sum().item()
+    2
     """
     finite = np.logical_and.reduce([np.isfinite(image) for image in images])
     if method == "auto":

@@ -33,7 +33,7 @@ _LARGEST_SIZE = 8192  # pixels along an axis
 
 
 class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
-    """Turn volumes into a stack of normalized axial slices, and maps of the slices into native-space images.
+    """Convert volumes to normalized axial slices, and maps of slices to images in native space.
 
     The steps, each with its inverse: reorientation to axial slices, foreground, resampling, intensity
     normalization in the foreground, cropping or resizing. Images are assumed to be co-registered.
@@ -61,10 +61,10 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
     slices : {"foreground", "all"}, default="foreground"
         Whether slices without foreground are left out.
     n_jobs : int or None, default=None
-        Volumes prepared at the same time, as in scikit-learn.
+        Number of volumes preprocessed at the same time, as in scikit-learn.
     max_voxels : int, default=2**29
-        A volume that has more voxels, as stored or at `voxel_size`, is refused before anything is allocated:
-        a header may promise any size. The default is 2 GiB per contrast.
+        A volume that has more voxels, as stored or at `voxel_size`, is refused before anything is allocated,
+        because a header may declare any size. The default is 2 GiB per contrast.
 
     Attributes
     ----------
@@ -72,6 +72,11 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
         Contrasts of the volumes seen in `fit`; others are ignored later.
     landmarks_ : float ndarray of shape (n_contrasts, 9)
         With ``intensity="whitematter"``: where the landmarks of each contrast go.
+
+    See Also
+    --------
+    skad.preprocessing.SliceStack : The stack.
+    skad.VolumeAnomalyDetector : A preprocessor and a pipeline in one estimator.
 
     References
     ----------

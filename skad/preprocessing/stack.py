@@ -13,7 +13,7 @@ _SHOWN = 4  # slices in a notebook
 
 @dataclass(eq=False)
 class SliceStack:
-    """Axial slices of several volumes, in the volumes' order, from inferior to superior.
+    """Axial slices of several volumes, volume by volume, from inferior to superior.
 
     Attributes
     ----------
@@ -26,12 +26,26 @@ class SliceStack:
     contrasts : tuple of str
         Names along axis 1 of `X`.
     volumes : list of Volume
+        The volumes that the slices come from.
     volume_index : int ndarray of shape (n_slices,)
         Index into `volumes` of each slice.
     slice_index : int ndarray of shape (n_slices,)
         Position of each slice in its volume, counted from the most inferior one after resampling.
     placements : list of Placement
         How the slices of each volume lie in it.
+
+    See Also
+    --------
+    skad.preprocessing.VolumePreprocessor : Makes the stack.
+
+    Examples
+    --------
+    >>> from skad.datasets import make_phantom
+    >>> from skad.preprocessing import VolumePreprocessor
+    >>> volumes = make_phantom(2, shape=(16, 20, 8), random_state=0)
+    >>> stack = VolumePreprocessor(size=(24, 20)).fit_transform(volumes)
+    >>> stack.X.shape[1:], sorted(set(stack.groups.tolist()))
+    ((3, 24, 20), ['phantom01', 'phantom02'])
     """
 
     X: np.ndarray

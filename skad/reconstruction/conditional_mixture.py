@@ -18,7 +18,7 @@ from skad.utils.validation import foreground_of
 
 
 class ConditionalMixtureReconstructor(ReconstructorMixin, BaseEstimator):
-    """Reference of a contrast: its mean given the pixel's other contrasts under a Gaussian mixture.
+    """Reference: mean of a contrast given the pixel's other contrasts under a Gaussian mixture.
 
     What :class:`ContrastTranslator` learns with a network, from single pixels and in closed form, with the
     spread around it.

@@ -35,7 +35,7 @@ def translation_loss(network, images, foreground):
 
 @describe_training
 class ContrastTranslator(ReconstructorMixin, BaseEstimator):
-    """Normal reference of each contrast, translated from the other contrasts by one network.
+    """Reference: each contrast is translated from the other contrasts by one network.
 
     The target contrast is replaced by an image filled with its median, which tells the network what to
     produce and how bright; a lesion that shows differently in the contrasts is not reproduced.

@@ -43,7 +43,7 @@ def coarse_noise(images, cells):
 
 @describe_training
 class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
-    """Normal reference: what a U-Net leaves of an image after learning to remove coarse noise.
+    """Reference: output of a U-Net trained to remove coarse noise.
 
     A lesion is as coarse and as far from the ordinary as the noise, so it goes too; the skip connections keep
     the detail.

@@ -24,7 +24,7 @@ from skad.utils.typing import Array, FloatArray, RandomState
 
 @describe_training
 class GMVAEReconstructor(AutoencoderReconstructor):
-    """Normal reference by maximum-a-posteriori restoration under a Gaussian mixture VAE.
+    """Reference: maximum-a-posteriori restoration under a Gaussian mixture VAE.
 
     The network's evidence lower bound (ELBO) stands for the log-probability of a normal image. The reference
     is what gradient ascent on ``ELBO(x_hat) - tv_weight * TV(x_hat - x)`` makes of the image x: what

@@ -28,7 +28,7 @@ _FEW = 0.05  # share of reconstructions inside the margin below which there is n
 
 @describe_training
 class IntroVAEReconstructor(AutoencoderReconstructor):
-    """Normal reference from a variational autoencoder whose decoder learns to please its encoder.
+    """Reference: reconstruction by an introspective variational autoencoder, trained against its own encoder.
 
     The encoder gives images latents near the prior and reconstructions latents away from it, up to a margin;
     the decoder makes reconstructions that the encoder takes for images. They come out sharper than those of

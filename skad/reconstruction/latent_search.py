@@ -17,7 +17,7 @@ from skad.utils.typing import Array, FloatArray
 
 
 class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, BaseEstimator):
-    """Normal reference decoded from the latents that reproduce the image best.
+    """Reference: decoded from the latents that reproduce the image best, found by optimization.
 
     The search begins at the latents that the reconstructor encodes the image to; its networks stay as they
     are. The reconstruction error of an image never rises.

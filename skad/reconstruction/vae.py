@@ -19,7 +19,7 @@ from skad.training import TRAINING_CONSTRAINTS, Training, describe_training
 
 @describe_training
 class VAEReconstructor(AutoencoderReconstructor):
-    """Normal reference: what a variational autoencoder that has seen normal slices makes of an image.
+    """Reference: reconstruction by a variational autoencoder of normal slices.
 
     Parameters
     ----------

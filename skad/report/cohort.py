@@ -29,7 +29,7 @@ def write_report(
     gallery: Gallery | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, Exception]:
-    """Write the report of a folder of maps, one HTML file that opens without a network.
+    """Write the report of a folder of maps: one HTML file that opens without a network connection.
 
     Parameters
     ----------

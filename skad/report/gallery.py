@@ -33,28 +33,33 @@ class Page:
 
 
 class Gallery(Visitor):
-    """Make pictures of maps, and the pages of a report for the highest peaks.
+    """Visitor that makes figures of maps and the pages of a report for the highest peaks.
 
-    To be given to :meth:`skad.VolumeAnomalyDetector.score_cohort` and then to
-    :func:`skad.report.write_report`, so that no scan is read again for its page.
+    Pass it to :meth:`skad.VolumeAnomalyDetector.score_cohort` and then to :func:`skad.report.write_report`,
+    so that no scan is read again for its page.
 
     Parameters
     ----------
     viewers : int, default=10
-        Subjects with a page to look around in.
+        Number of subjects with a page of their own.
     figures : bool, default=False
-        Write a picture of every map, ``sub-*/figures/*.png``.
+        Write a figure of each map, ``sub-*/figures/*.png``.
     threshold : float, default=None
-        Scores above it are abnormal; None takes that of each map, if it has one.
+        Scores above it are abnormal; None uses that of each map, if it has one.
     detector : VolumeAnomalyDetector, default=None
-        Saves its normal references beside the maps and shows them; None shows those that are there.
+        Detector whose normal references are saved beside the maps and shown; None shows those already saved.
 
     Attributes
     ----------
     pages : dict of pathlib.Path to SubjectReport
-        By the map's path.
+        The pages, by the path of the map.
     histogram : ScoreHistogram
-        Voxels of all maps with labels.
+        Scores of the voxels of all maps with labels.
+
+    See Also
+    --------
+    skad.report.write_report : Writes the report.
+    skad.derivatives.Visitor : The base class.
 
     Examples
     --------

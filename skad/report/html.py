@@ -14,26 +14,38 @@ _HERE = files("skad.report")
 
 @dataclass(frozen=True)
 class SubjectReport:
-    """What a report tells of one subject.
+    """The content of a report about one subject.
 
     Attributes
     ----------
     name : str
+        Name of the subject.
     peak : float
         The highest anomaly score, by which subjects are sorted.
     volume_ml : float
-        Of the voxels above the threshold, mL.
+        Volume of the voxels above the threshold, mL.
     warnings : list of str
         What a reader should know before trusting the map, a sentence each.
     lesions : list of dict
         Rows of :func:`skad.postprocessing.lesion_table`.
     viewer : dict or None
-        Of :func:`skad.report.viewer_data`; None gives no page.
+        Output of :func:`skad.report.viewer_data`; None gives no page.
     figure : str or None
         Link to the picture of the map, for a subject without a page.
     rates : dict of str to float
-        Where labels are known: ``dice``, ``sensitivity`` and ``n_false_positives`` (lesions) at the
+        If labels are known: ``dice``, ``sensitivity`` and ``n_false_positives`` (lesions) at the
         threshold.
+
+    See Also
+    --------
+    skad.report.write_html : Writes the report.
+
+    Examples
+    --------
+    >>> from skad.report import SubjectReport
+    >>> subject = SubjectReport("sub-01", peak=8.2, volume_ml=3.1)
+    >>> subject.lesions
+    []
     """
 
     name: str
@@ -49,30 +61,43 @@ class SubjectReport:
 def write_html(
     path, subjects, *, title="skad report", threshold=None, facts=None, warnings=(), tables=None, figures=None
 ):
-    """Write the report: a table of the cohort and a page per subject with NiiVue as viewer.
+    """Write a report: a table of the cohort and a page per subject with NiiVue as viewer.
 
     Parameters
     ----------
     path : path-like
         The file, complete or not at all.
     subjects : list of SubjectReport
-        Written in the order of their peaks, highest first.
-    title : str
+        Subjects; they are sorted by their peak, highest first.
+    title : str, default="skad report"
+        Title of the page.
     threshold : str, default=None
-        What the volumes above the threshold are above, and where that number is from.
+        The threshold and its origin, as text.
     facts : dict of str to str, default=None
-        Where the maps come from: detector, software, number of subjects.
-    warnings : sequence of str
-        That concern the cohort.
+        Origin of the maps, such as detector, software and number of subjects.
+    warnings : sequence of str, default=()
+        Warnings about the cohort.
     tables : dict of str to list of dict, default=None
-        Heading and rows, such as the scores per class.
+        Tables by heading, such as the scores per class.
     figures : dict of str to matplotlib.figure.Figure or bytes, default=None
-        Caption and figure, or the bytes of a PNG.
+        Figures, or the bytes of PNG files, by caption.
 
     Returns
     -------
     pathlib.Path
         `path`.
+
+    See Also
+    --------
+    skad.report.write_report : Makes the report of a folder of maps.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skad.report import SubjectReport, write_html
+    >>> subject = SubjectReport("sub-01", peak=8.2, volume_ml=3.1)
+    >>> write_html(f"{tempfile.mkdtemp()}/report.html", [subject]).split("/")[-1]
+    'report.html'
     """
     page = _template().render(
         title=title,

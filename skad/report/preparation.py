@@ -9,20 +9,36 @@ from skad.utils.files import written_whole
 
 
 def write_preparation_page(subjects, path, *, failed=None):
-    """Write the page that shows what `skad prepare` made, for a look before anything is scored.
+    """Write the page of all figures of ``skad prepare``, for quality control.
 
     Parameters
     ----------
     subjects : list of skad.preparation.Prepared
-        Pictures are linked, relative to the page.
+        Prepared subjects; their figures are linked relative to the page.
     path : path-like
         The page, for example ``prepared/quality.html``.
     failed : dict of str to str, default=None
-        Subjects that could not be prepared, and why.
+        Errors of the subjects that could not be prepared, by name.
 
     Returns
     -------
     pathlib.Path
+        `path`.
+
+    See Also
+    --------
+    skad.preparation.prepare_cohort : Prepares the subjects.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skad.preparation import Prepared
+    >>> from skad.report import write_preparation_page
+    >>> out = Path(tempfile.mkdtemp())
+    >>> subject = Prepared("sub-01", out / "record.json", out / "figure.png", warnings=[])
+    >>> write_preparation_page([subject], out / "quality.html").name
+    'quality.html'
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("skad.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True

@@ -17,20 +17,21 @@ _MIDDLE = np.array([False, True, False])[:, None, None] & np.ones((3, 3, 3), boo
 
 
 def viewer_data(images, anomaly, affine, *, threshold, labels=None):
-    """Contrasts, map and truth of a subject, cropped, rounded and compressed.
+    """Crop, round and compress the contrasts, map and labels of a subject for the viewer.
 
     Parameters
     ----------
     images : dict of str to array of shape (nx, ny, nz)
-        The contrasts; none takes the map itself as background.
+        The contrasts; if there are none, the map itself is the background.
     anomaly : array of shape (nx, ny, nz)
-        High is abnormal; NaN outside the foreground.
+        Anomaly map, high is abnormal; NaN outside the foreground.
     affine : array of shape (4, 4)
         Voxel indices to mm.
     threshold : float
-        Scores above it are colored at first.
+        Scores above it are colored when the page opens.
     labels : integer array of shape (nx, ny, nz), default=None
-        The truth, abnormal above 0; its outline is kept, around each lesion, so that nothing covers the map.
+        Lesion labels, abnormal above 0; only the outlines are kept, around each lesion, so that they do not
+        cover the map.
 
     Returns
     -------
@@ -43,6 +44,18 @@ def viewer_data(images, anomaly, affine, *, threshold, labels=None):
     ------
     ValueError
         The map has no foreground.
+
+    See Also
+    --------
+    skad.report.SubjectReport : Its parameter ``viewer``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.report import viewer_data
+    >>> image = np.random.default_rng(0).random((7, 8, 9))
+    >>> sorted(viewer_data({"FLAIR": image}, image, np.eye(4), threshold=0.9))
+    ['contrasts', 'map', 'peak', 'truth', 'voxel_size']
     """
     foreground = ~np.isnan(anomaly)
     if not foreground.any():

@@ -14,7 +14,7 @@ from skad.utils.typing import Array
 
 
 class AtlasScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: its deviation from the training slices at the same place, in standard deviations.
+    """Scorer: deviation of a pixel from the training slices at the same place, in standard deviations.
 
     It needs slices of one level that are aligned with each other, as those of scans in MNI space are; where
     slices of several levels are mixed, the atlas is that of no level.

@@ -25,7 +25,7 @@ _SIGNS = {1: "brighter", 0: "brighter or darker", -1: "darker"}
 
 
 class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
-    r"""Score of a pixel: log-probability that a contrast is as extreme given the pixel's other contrasts.
+    r"""Scorer: log-probability that a contrast is as extreme given the other contrasts of the pixel.
 
     A Gaussian mixture is fitted to the joint intensities of normal pixels. Conditioned on the other
     contrasts it predicts the distribution of one, :math:`p(x_c | x_o)`, in closed form; a lesion that is

@@ -70,7 +70,7 @@ def add_to_variances(covariances, value):
 
 @describe_training
 class DAGMMScorer(PixelScorerMixin, BaseEstimator):
-    """Negative energy of every pixel's latent features and reconstruction errors under a Gaussian mixture.
+    """Scorer: negative energy of latent features and reconstruction errors under a Gaussian mixture.
 
     Takes images. The deep autoencoding Gaussian mixture model: DAG of A, and DAG_c with ``convolutional``.
 

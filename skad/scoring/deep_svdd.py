@@ -52,7 +52,7 @@ def soft_boundary_radius(squared_distances, nu):
 
 @describe_training
 class DeepSVDDScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: minus the squared distance of its features from the center of the normal ones.
+    """Scorer: negative squared distance of a pixel's features from the center of the normal ones.
 
     Takes images.
 

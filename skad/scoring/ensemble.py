@@ -19,11 +19,11 @@ _NEIGHBORS = 8  # slices on each side of a border between folds that may be of o
 
 
 class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
-    r"""Score of a pixel: how rare several scorers together find it among normal ones.
+    r"""Scorer: weighted sum of the log p-values of several scorers.
 
     The score is :math:`\sum_k w_k \log p_k`, where :math:`p_k` is the share of the training foreground that
-    scorer k finds at least as abnormal. The scorers' units cancel, and one that is sure outweighs several
-    that see nothing.
+    scorer k finds at least as abnormal. The scorers' units cancel, and one scorer with a very small p-value
+    outweighs several with large ones.
 
     With `cv` the p-values are cross-fitted: every scorer is fitted once without each fold, calibrated on the
     slices of the fold that it has not seen, and :math:`\log p_k` is the mean over these fits.
@@ -35,7 +35,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         :class:`sklearn.frozen.FrozenEstimator` is used as it is. Scorers that take images only are given the
         images of pairs.
     weights : sequence of float or None, default=None
-        Of the scorers, relative to each other; None weighs all alike.
+        Of the scorers, relative to each other; None weights all equally.
     cv : int or None, default=None
         Number of folds, blocks of consecutive slices; a scorer with ``random_state`` gets another one in each
         fold, drawn from its own. None fits each scorer once, to all slices, and calibrates it on them.
@@ -51,7 +51,16 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     tail_ : ndarray of shape (n_fits,)
         Mean excess over the last knot.
     offset_ : float
-    background_, n_contrasts_in_
+        Scores below it are abnormal.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    skad.scoring.make_lesion_ensemble : The ensemble of the command ``skad fit --method ensemble``.
+    skad.scoring.ConditionalMixtureScorer : One of its usual members.
 
     Notes
     -----

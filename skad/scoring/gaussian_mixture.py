@@ -18,30 +18,44 @@ from skad.utils.validation import foreground_of
 
 
 class MixtureScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: log-density of its intensities under scikit-learn's Gaussian mixture.
+    """Scorer: log-density of a pixel's intensities under scikit-learn's Gaussian mixture.
 
     Parameters
     ----------
     n_components : int, default=6
-        Gaussians with full covariances.
+        Number of Gaussians, with full covariances.
     reg_covar : float, default=1e-6
         Added to the variances, squared units of X.
     max_iter : int, default=100
-        Steps of expectation maximization.
+        Most steps of expectation maximization.
     max_pixels : int, default=200_000
         Pixels, drawn from the whole training foreground, that the mixture is fitted to.
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     random_state : int, RandomState or None, default=None
+        Seed of the choice of pixels and of the initialization.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
+        Weights of the components.
     means_ : ndarray of shape (n_components, n_contrasts)
+        Means of the components.
     covariances_ : ndarray of shape (n_components, n_contrasts, n_contrasts)
+        Covariances of the components.
     converged_ : bool
+        Whether expectation maximization converged.
     offset_ : float
-    background_, n_contrasts_in_
+        Scores below it are abnormal.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    skad.scoring.ConditionalMixtureScorer : Scores one contrast given the others.
+    skad.scoring.JointDRGMM : A mixture of residuals and learned features.
 
     Examples
     --------

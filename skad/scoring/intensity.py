@@ -45,9 +45,10 @@ def median_foreground(maps, size):
 
 
 class IntensityScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: its intensity in one contrast, smoothed inside the foreground. Nothing is learned.
+    """Scorer: smoothed intensity of a pixel in one contrast, without training.
 
-    Bright on FLAIR is all that this knows of a lesion, and on multiple sclerosis it beats most autoencoders.
+    A simple baseline: hyperintensity on FLAIR alone detects multiple sclerosis better than most autoencoders
+    (Meissen et al.).
 
     Parameters
     ----------
@@ -65,8 +66,16 @@ class IntensityScorer(PixelScorerMixin, BaseEstimator):
     Attributes
     ----------
     offset_ : float
+        Scores below it are abnormal.
     background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast.
     n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    skad.scoring.AtlasScorer : Compares the intensity with normal slices at the same place.
+    skad.scoring.ConditionalMixtureScorer : Compares it with the other contrasts.
 
     References
     ----------

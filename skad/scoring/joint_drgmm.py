@@ -80,7 +80,7 @@ def joint_loss(network, images, foreground, *, energy_weight, covariance, penalt
 
 @describe_training
 class JointDRGMM(PixelScorerMixin, BaseEstimator):
-    """Negative energy of every pixel under a Gaussian mixture of residuals and learned features.
+    """Scorer: negative energy of a pixel under a Gaussian mixture of residuals and learned features.
 
     With :class:`skad.reconstruction.ContrastTranslator` before it this is ADM; the variants of its ablation
     are parameters.

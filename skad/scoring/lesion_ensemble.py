@@ -20,7 +20,7 @@ def make_lesion_ensemble(
     device: str = "auto",
     random_state: int | None = None,
 ) -> EnsembleScorer:
-    """An ensemble of what is unusual given the other contrasts and what looks like a lesion.
+    """Make an ensemble of a conditional mixture and networks trained on synthetic lesions.
 
     Its members are
 

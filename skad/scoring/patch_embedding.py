@@ -48,7 +48,7 @@ def triplet_loss(network, images, foreground, *, margin, draw):
 
 @describe_training
 class PatchEmbeddingScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: minus the distance between embeddings of its patch in the image and in the reference.
+    """Scorer: negative distance between the embeddings of a patch in the image and in the reference.
 
     The embedding is learned on patches of normal images, without labels: a patch stays close to itself when
     it moves or changes its intensity a little, and far from other places.

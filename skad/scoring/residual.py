@@ -19,7 +19,7 @@ from skad.utils.validation import foreground_of, missing_contrasts
 
 
 class ResidualScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: minus the mean residual of its contrasts. Only the intensities' range is learned.
+    """Scorer: negative mean residual over the contrasts; only the range of intensities is learned.
 
     Parameters
     ----------

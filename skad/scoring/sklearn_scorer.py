@@ -19,7 +19,7 @@ _BLOCK_VALUES = 2**22  # numbers that a detector is given at a time
 
 
 class SklearnScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: what a detector or density of scikit-learn says of its intensities or its patch.
+    """Scorer: a scikit-learn detector or density applied to the intensities of each pixel or patch.
 
     Takes images, or pairs: then the detector sees the signed residual (image minus reference), or both image
     and residual.
@@ -193,7 +193,7 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
 
 
 class PyODScorer(SklearnScorer):
-    """Score of a pixel: what a detector of pyod says of its intensities or its patch.
+    """Scorer: a PyOD detector applied to the intensities of each pixel or patch.
 
     As :class:`SklearnScorer`, but ``decision_function`` of the detector is high where abnormal, which is
     pyod's convention. ``pip install skad[bench]`` brings pyod; skad itself does not import it.

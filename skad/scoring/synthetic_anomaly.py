@@ -85,23 +85,22 @@ def dice_loss(logits, mask, foreground):
 
 @describe_training
 class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
-    """Score of a pixel: minus the logit of a U-Net trained to segment synthetic lesions in normal slices.
+    """Scorer: negative logit of a U-Net trained to segment synthetic lesions in normal slices.
 
-    Takes images, or pairs: then the reference joins as further channels, and lesions are planted into the
-    image only.
+    Takes images or pairs. In pairs the reference adds channels, and lesions are planted into the image only.
 
     Parameters
     ----------
     families : "auto" or sequence of families of :mod:`skad.synthetic`, default="auto"
-        What is planted; each slice gets one family. "auto" is ``(Lesions(),)``.
+        Families of synthetic lesions; each slice gets one. "auto" is ``(Lesions(),)``.
     inputs : sequence of str, default=("image", "reference")
-        What the network looks at: "image"; "reference", where pairs are given; "conditional", how unusual
+        Inputs of the network: "image"; "reference", where pairs are given; "conditional", how unusual
         each contrast of the image is given the others, under a Gaussian mixture of normal pixels; "position",
         where a pixel lies in the foreground; "atlas", how far each contrast is from the training slices at
         the same place, where these explain at least a fifth of each other (slices of one level in a common
         space; elsewhere "atlas" is left out). Without "reference" only the image of a pair is used.
     clean_share : float, default=0.15
-        Share of the training slices that are left without a lesion.
+        Share of training slices without a lesion.
     width : int, default=16
         Feature maps of the finest level of the U-Net.
     depth : int, default=4
@@ -118,14 +117,16 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
     epoch_size : int, default=1
-        An epoch visits about so many slices, if there are fewer: the cohort is gone through as often as comes
-        nearest. What is planted differs every time.
+        If there are fewer training slices than this, an epoch passes through them several times, to visit
+        about this many. Other lesions are planted each time.
     max_epochs : int, default=40
+        Number of epochs.
     batch_size : int, default=16
+        Slices per step.
     lr : float, default=1e-3
         Learning rate of Adam.
     schedule : {"constant", "cosine"}, default="constant"
-        Learning rate over the epochs; "cosine" lets it fall to zero.
+        Learning rate over the epochs; "cosine" decreases it to zero.
     {device}
     {precision}
     {random_state}
@@ -136,11 +137,21 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     Attributes
     ----------
     module_ : skad.nn.lesion_network.LesionNetwork
-        On the CPU.
+        The network, on the CPU.
     loss_curve_ : list of float
         Mean loss of every epoch.
     offset_ : float
-    background_, n_contrasts_in_
+        Scores below it are abnormal.
+    background_ : ndarray of shape (n_contrasts,)
+        Darkest training intensity of each contrast.
+    n_contrasts_in_ : int
+        Number of contrasts seen in ``fit``.
+
+    See Also
+    --------
+    skad.synthetic.Lesions : The default family.
+    skad.scoring.make_lesion_ensemble : An ensemble with this scorer.
+    skad.model_selection.PseudoAnomalyScorer : Selects models with synthetic lesions.
 
     Notes
     -----

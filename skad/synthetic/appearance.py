@@ -14,9 +14,10 @@ _SOFTNESS = 8.0  # of the border between core and rim, per radius
 
 
 class Appearance(BaseEstimator):
-    """The local mean, a fraction of the tissue's own structure, a shift per contrast, and texture.
+    """Appearance of synthetic lesions: shift of each contrast, remaining structure and texture.
 
-    Amounts are in standard deviations of a contrast over the foreground of the slice.
+    Inside a lesion are the local mean, a fraction of the tissue's own structure, a shift per contrast, and
+    texture. Amounts are in standard deviations of a contrast over the foreground of the slice.
 
     Parameters
     ----------
@@ -24,8 +25,7 @@ class Appearance(BaseEstimator):
         Size of the largest shift among the contrasts; the others are smaller, each of either sign.
     signs : None or sequence of {-1, 0, 1}, default=None
         Per contrast: lesions are darker, of either sign, or brighter. None is either sign in every contrast.
-        A prior that holds helps a lot on lesions that obey it, and costs those that do not: they are no
-        longer looked for.
+        A prior improves the detection of lesions that obey it; lesions that do not are no longer detected.
     sign_share : float, default=0.8
         Share of the lesions that obey `signs`; the others have either sign.
     structure : (float, float), default=(0.2, 1.0)
@@ -41,9 +41,23 @@ class Appearance(BaseEstimator):
     foreign : float, default=0.2
         Share of the lesions that carry the fine structure of another slice of the batch.
 
+    See Also
+    --------
+    skad.synthetic.Lesions : Plants lesions with this appearance.
+
     References
     ----------
     Naval Marimont et al., ISBI 2024 (DISYRE): shifts by level of intensity. Tan et al. 2020: foreign tissue.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Appearance, Lesions
+    >>> family = Lesions(appearance=Appearance(signs=(0, 1)))  # bright in the second contrast
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = family.plant(images, foreground)
+    >>> planted.shape
+    torch.Size([4, 2, 24, 20])
     """
 
     _parameter_constraints = {

@@ -10,7 +10,7 @@ from skad.synthetic.shapes import draw_shapes, smooth_noise, uniform
 
 
 class Blobs(BaseEstimator):
-    """Plant blobs with a soft, irregular edge.
+    """Synthetic lesions: blobs with a soft, irregular edge.
 
     Inside: the local mean, plus a fraction of the tissue's own structure, plus a shift of its own in every
     contrast, plus a smooth texture. All amounts are in standard deviations of a contrast over the foreground
@@ -19,15 +19,15 @@ class Blobs(BaseEstimator):
     Parameters
     ----------
     n_lesions : (int, int), default=(1, 2)
-        Fewest and most per slice.
+        Smallest and largest number per slice.
     radius : (float, float), default=(3.0, 24.0)
-        Pixels at 128 x 128, log-uniform; scaled with the image. ``(1.0, 4.0)`` with ``n_lesions=(1, 8)`` are
-        small lesions such as plaques and metastases.
+        Smallest and largest radius, pixels at 128 x 128, drawn log-uniformly and scaled with the image.
+        ``(1.0, 4.0)`` with ``n_lesions=(1, 8)`` gives small lesions such as plaques and metastases.
     shift : (float, float), default=(0.4, 3.0)
         Size of the largest shift among the contrasts; the others are smaller, each of either sign.
     signs : None or sequence of {-1, 0, 1}, default=None
-        Per contrast: only darker, either, only brighter lesions. None is either in all. What is known of a
-        disease without having seen one, such as "bright on FLAIR", goes here.
+        Per contrast: only darker (-1), either (0) or only brighter (1) lesions. None is either in all. Use it
+        for prior knowledge of a disease, such as "bright on FLAIR".
     structure : (float, float), default=(0.2, 1.0)
         Fraction of the tissue's own structure that is left.
     texture : float, default=0.4
@@ -35,9 +35,22 @@ class Blobs(BaseEstimator):
     warp : float, default=0.25
         Irregularity of the outline, see :func:`skad.synthetic.shapes.draw_shapes`.
 
+    See Also
+    --------
+    skad.synthetic.Lesions : More varied lesions.
+
     Notes
     -----
     We, after the planted lesions of FPI, DRAEM and DISYRE.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Blobs
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = Blobs().plant(images, foreground)
+    >>> planted.shape, mask.shape
+    (torch.Size([4, 2, 24, 20]), torch.Size([4, 1, 24, 20]))
     """
 
     _parameter_constraints = {

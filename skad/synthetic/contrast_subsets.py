@@ -8,18 +8,32 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 
 class InSomeContrasts(BaseEstimator):
-    """Plant the lesions of a family into a random subset of the contrasts, another one in every slice.
+    """Restrict the lesions of a family to a random subset of the contrasts in each slice.
 
     Parameters
     ----------
     family : object with ``plant(images, foreground)``
+        The family of synthetic lesions.
     share : float in (0, 1], default=0.75
-        Probability of each contrast, independent of the others; a subset is never empty. With three contrasts
-        a lesion shows in one only in every seventh slice.
+        Probability of each contrast, independent of the others; a subset is never empty. With three
+        contrasts, one slice in seven shows the lesion in a single contrast.
+
+    See Also
+    --------
+    skad.synthetic.Blobs : A family that it suits.
 
     Notes
     -----
-    We. For changes of intensity or texture; what moves or loses anatomy shows in every contrast.
+    We. Meant for changes of intensity or texture; displaced or lost anatomy shows in every contrast.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Blobs, InSomeContrasts
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = InSomeContrasts(Blobs()).plant(images, foreground)
+    >>> planted.shape, mask.shape
+    (torch.Size([4, 2, 24, 20]), torch.Size([4, 1, 24, 20]))
     """
 
     _parameter_constraints = {

@@ -8,21 +8,34 @@ from skad.synthetic.shapes import draw_shapes, uniform
 
 
 class Deformations(BaseEstimator):
-    """Mass effect: a region is stretched or shrunk radially; intensities stay those of the tissue.
+    """Synthetic mass effect: a region is stretched or shrunk radially with its intensities unchanged.
 
     Parameters
     ----------
     radius : (float, float), default=(6.0, 24.0)
-        Pixels at 128 x 128, log-uniform; scaled with the image. Where a few pixels hold no structure a
-        deformation cannot be seen.
+        Smallest and largest radius, pixels at 128 x 128, drawn log-uniformly and scaled with the image. A
+        deformation of a few pixels without structure is invisible.
     strength : (float, float), default=(0.4, 0.8)
-        Relative displacement at the center: 0.8 draws what lies at 0.2 of the distance. Less than 1 keeps
-        tissue from folding.
+        Relative displacement at the center: 0.8 shows what lies at 0.2 of the distance. Values less than
+        1 prevent the tissue from folding.
+
+    See Also
+    --------
+    skad.synthetic.Lesions : Lesions with an optional mass effect.
 
     Notes
     -----
-    We. A point at r radii is drawn from r (1 -+ strength (1 - r^2)^2): smooth, and at rest on the rim. The
-    mask is the region, also where uniform tissue shows no change.
+    We. A point at r radii is sampled at r (1 -+ strength (1 - r^2)^2), which is smooth and fixes the rim. The
+    mask is the whole region, including uniform tissue that does not change.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Deformations
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = Deformations().plant(images, foreground)
+    >>> planted.shape, mask.shape
+    (torch.Size([4, 2, 24, 20]), torch.Size([4, 1, 24, 20]))
     """
 
     _parameter_constraints = {"radius": [tuple, list], "strength": [tuple, list]}

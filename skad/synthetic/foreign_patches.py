@@ -10,26 +10,39 @@ from skad.synthetic.shapes import draw_shapes, uniform
 
 
 class ForeignPatches(BaseEstimator):
-    """Blend an irregular patch of another slice of the batch, taken from a shifted place, into every slice.
+    """Synthetic anomalies: an irregular patch of another slice of the batch, from a shifted position.
 
     Parameters
     ----------
     radius : (float, float), default=(3.0, 24.0)
-        Pixels at 128 x 128, log-uniform; scaled with the image.
+        Smallest and largest radius, pixels at 128 x 128, drawn log-uniformly and scaled with the image.
     opacity : (float, float), default=(0.5, 1.0)
-        Share of the foreign tissue inside.
+        Smallest and largest share of the foreign tissue inside.
     reach : float, default=0.15
         Largest shift of the donor, as a fraction of the image's size.
 
+    See Also
+    --------
+    skad.synthetic.LostStructure : Anomalies without foreign tissue.
+
     Notes
     -----
-    The mask is the shape, whatever the opacity: it says where tissue is foreign, not how much (we; FPI
-    regresses the opacity). Where the donor has background nothing is planted. A slice that is alone in its
+    The mask is the shape at any opacity: it marks where tissue is foreign, not how much of it (we; FPI
+    regresses the opacity). Nothing is planted where the donor has background. A slice that is alone in its
     batch is its own donor.
 
     References
     ----------
     Tan, Hou, Batten, Qiu, Kainz, "Detecting outliers with foreign patch interpolation", 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import ForeignPatches
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = ForeignPatches().plant(images, foreground)
+    >>> planted.shape, mask.shape
+    (torch.Size([4, 2, 24, 20]), torch.Size([4, 1, 24, 20]))
     """
 
     _parameter_constraints = {

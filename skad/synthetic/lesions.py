@@ -18,7 +18,7 @@ _SMOOTHING = 1.0  # pixels at 128 x 128, of the tissue that outlines follow
 
 
 class Lesions(BaseEstimator):
-    """Plant several lesions per slice, whose outlines and appearance are parts of their own.
+    """Synthetic lesions: several per slice, with a choice of outlines and appearance.
 
     Parameters
     ----------

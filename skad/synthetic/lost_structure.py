@@ -8,18 +8,31 @@ from skad.synthetic.shapes import draw_shapes, pixel_scale, uniform
 
 
 class LostStructure(BaseEstimator):
-    """Blur an irregular region of every slice, without the background bleeding in.
+    """Synthetic anomalies: an irregular region of each slice is blurred; the background does not bleed in.
 
     Parameters
     ----------
     radius : (float, float), default=(4.0, 24.0)
-        Pixels at 128 x 128, log-uniform; scaled with the image.
+        Smallest and largest radius, pixels at 128 x 128, drawn log-uniformly and scaled with the image.
     sigma : (float, float), default=(1.5, 5.0)
         Standard deviation of the Gaussian, pixels at 128 x 128; one draw per batch.
 
+    See Also
+    --------
+    skad.synthetic.ForeignPatches : Anomalies with foreign tissue.
+
     Notes
     -----
-    We. The mask is the region, also where uniform tissue shows no change.
+    We. The mask is the whole region, including uniform tissue that does not change.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import LostStructure
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = LostStructure().plant(images, foreground)
+    >>> planted.shape, mask.shape
+    (torch.Size([4, 2, 24, 20]), torch.Size([4, 1, 24, 20]))
     """
 
     _parameter_constraints = {"radius": [tuple, list], "sigma": [tuple, list]}

@@ -6,7 +6,7 @@ from skad.synthetic.shapes import to_device
 
 
 def plant_families(families, images, foreground, *, clean_share=0.15):
-    """Plant one family, drawn at random, into every slice that is not left clean.
+    """Plant synthetic lesions of one random family into each slice that is not left clean.
 
     Parameters
     ----------
@@ -15,15 +15,20 @@ def plant_families(families, images, foreground, *, clean_share=0.15):
     images : Tensor of shape (n, n_contrasts, height, width)
         Normal slices, finite everywhere.
     foreground : bool Tensor of shape (n, 1, height, width)
+        True in the foreground.
     clean_share : float, default=0.15
-        Probability that a slice is left as it is.
+        Probability that a slice is unchanged.
 
     Returns
     -------
     images : Tensor of shape (n, n_contrasts, height, width)
         Changed only where the mask is not zero.
     mask : Tensor of shape (n, 1, height, width)
-        0 normal, 1 lesion, between on the rim.
+        0 normal, 1 lesion, intermediate on the rim.
+
+    See Also
+    --------
+    skad.scoring.SyntheticAnomalyScorer : Learns to segment the lesions.
 
     Examples
     --------

@@ -15,7 +15,11 @@ from skad.synthetic.shapes import smooth_noise, uniform
 
 
 class Ellipse(BaseEstimator):
-    """The whole ellipse, with its warped and soft edge.
+    """Outline of synthetic lesions: an ellipse with a warped, soft edge.
+
+    See Also
+    --------
+    skad.synthetic.Lesions : Plants lesions with this outline.
 
     Examples
     --------
@@ -47,14 +51,27 @@ class Ellipse(BaseEstimator):
 
 
 class Islands(BaseEstimator):
-    """The parts of the ellipse where smooth noise exceeds a threshold: patchy, ragged lesions.
+    """Outline of synthetic lesions: the parts of an ellipse where smooth noise exceeds a threshold.
 
     Parameters
     ----------
     threshold : (float, float), default=(-0.5, 0.7)
         Smallest and largest threshold, in standard deviations of the noise; drawn per lesion.
     fineness : (float, float), default=(1.0, 2.5)
-        How much finer the noise is than that of the outline, whose grain is three quarters of the radius.
+        Ratio of the grain of the outline, three quarters of the radius, to that of the noise.
+
+    See Also
+    --------
+    skad.synthetic.Lesions : Plants lesions with this outline.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Lesions, Islands
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = Lesions(outlines=[Islands()]).plant(images, foreground)
+    >>> mask.shape
+    torch.Size([4, 1, 24, 20])
     """
 
     _parameter_constraints = {"threshold": [tuple, list], "fineness": [tuple, list]}
@@ -72,13 +89,26 @@ class Islands(BaseEstimator):
 
 
 class Tissue(BaseEstimator):
-    """The pixels of the ellipse that resemble its center in a contrast: lesions that follow a tissue.
+    """Outline of synthetic lesions: the pixels of an ellipse that resemble its center, as in one tissue.
 
     Parameters
     ----------
     tolerance : (float, float), default=(0.2, 0.8)
         Largest difference from the central pixel in a smoothed contrast, in standard deviations of the
         foreground; drawn per lesion.
+
+    See Also
+    --------
+    skad.synthetic.Lesions : Plants lesions with this outline.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Lesions, Tissue
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = Lesions(outlines=[Tissue()]).plant(images, foreground)
+    >>> mask.shape
+    torch.Size([4, 1, 24, 20])
     """
 
     _parameter_constraints = {"tolerance": [tuple, list]}
@@ -93,16 +123,30 @@ class Tissue(BaseEstimator):
 
 
 class Sheet(BaseEstimator):
-    """A band of the ellipse along the contour through its center: lesions on the surface of a structure.
+    """Outline of synthetic lesions: a band of an ellipse along an intensity contour, as on surfaces.
 
     Parameters
     ----------
     thickness : (float, float), default=(1.0, 4.0)
-        Pixels, drawn per lesion. The contour is that of a smoothed contrast.
+        Smallest and largest thickness, pixels, drawn per lesion. The contour is that of a smoothed contrast
+        through the center of the ellipse.
+
+    See Also
+    --------
+    skad.synthetic.Lesions : Plants lesions with this outline.
 
     Notes
     -----
-    The distance from a contour is the difference in intensity over the slope, to first order.
+    To first order, the distance from a contour is the difference in intensity divided by the slope.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Lesions, Sheet
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = Lesions(outlines=[Sheet()]).plant(images, foreground)
+    >>> mask.shape
+    torch.Size([4, 1, 24, 20])
     """
 
     _parameter_constraints = {"thickness": [tuple, list]}
@@ -118,14 +162,27 @@ class Sheet(BaseEstimator):
 
 
 class Components(BaseEstimator):
-    """Several blobs inside the ellipse.
+    """Outline of synthetic lesions: several blobs inside an ellipse.
 
     Parameters
     ----------
     n_components : int, default=5
-        How many are drawn; some overlap.
+        Number of blobs; some overlap.
     size : (float, float), default=(0.15, 0.45)
         Smallest and largest radius of a component, relative to that of the ellipse.
+
+    See Also
+    --------
+    skad.synthetic.Lesions : Plants lesions with this outline.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.synthetic import Lesions, Components
+    >>> images, foreground = torch.randn(4, 2, 24, 20), torch.ones(4, 1, 24, 20, dtype=torch.bool)
+    >>> planted, mask = Lesions(outlines=[Components()]).plant(images, foreground)
+    >>> mask.shape
+    torch.Size([4, 1, 24, 20])
     """
 
     _parameter_constraints = {"n_components": [Interval(Real, 1, None, closed="left")], "size": [tuple, list]}

@@ -20,24 +20,86 @@ _active: contextvars.ContextVar[Any] = contextvars.ContextVar("skad_checkpoints"
 
 
 class CheckpointMismatchError(ValueError):
-    """A checkpoint belongs to another training (other parameters or other data)."""
+    """A checkpoint belongs to another training, with other parameters or data.
+
+    See Also
+    --------
+    skad.training.checkpoint_in : Raises it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skad.reconstruction import DenoisingReconstructor
+    >>> from skad.training import CheckpointMismatchError, checkpoint_in
+    >>> X, folder = np.random.default_rng(0).normal(size=(4, 1, 12, 16)), tempfile.mkdtemp()
+    >>> denoise = DenoisingReconstructor(width=2, depth=1, max_epochs=1, random_state=0)
+    >>> with checkpoint_in(folder):
+    ...     _ = denoise.fit(X)
+    >>> try:
+    ...     with checkpoint_in(folder):
+    ...         denoise.fit(X[:3])
+    ... except CheckpointMismatchError:
+    ...     print("other data")
+    other data
+    """
 
 
 class DamagedCheckpointError(ValueError):
-    """A checkpoint cannot be read."""
+    """A checkpoint cannot be read, for example because it is truncated.
+
+    See Also
+    --------
+    skad.training.checkpoint_in : Raises it.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from skad.reconstruction import DenoisingReconstructor
+    >>> from skad.training import DamagedCheckpointError, checkpoint_in
+    >>> X, folder = np.random.default_rng(0).normal(size=(4, 1, 12, 16)), tempfile.mkdtemp()
+    >>> denoise = DenoisingReconstructor(width=2, depth=1, max_epochs=1, random_state=0)
+    >>> with checkpoint_in(folder):
+    ...     _ = denoise.fit(X)
+    >>> name, = os.listdir(folder)
+    >>> os.truncate(os.path.join(folder, name), 100)
+    >>> try:
+    ...     with checkpoint_in(folder):
+    ...         denoise.fit(X)
+    ... except DamagedCheckpointError:
+    ...     print("truncated")
+    truncated
+    """
 
 
 @contextlib.contextmanager
 def checkpoint_in(folder: str | os.PathLike | None) -> Iterator[None]:
-    """Keep the state of every training in the block in ``folder``, and resume those that are there.
+    """Context in which each training writes checkpoints to a folder and resumes from those found there.
 
-    Trainings are numbered in the order in which they start, so a pipeline resumes in the step where it
-    stopped; finished steps are read back instead of being trained again.
+    Trainings are numbered in the order in which they start, so that a pipeline resumes in the step that was
+    interrupted; finished steps are loaded instead of being trained again.
 
     Parameters
     ----------
     folder : path-like or None
-        None switches checkpoints off.
+        Folder of the checkpoints; None disables them.
+
+    See Also
+    --------
+    skad.training.Training : Writes a checkpoint after each epoch.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from skad.reconstruction import DenoisingReconstructor
+    >>> from skad.training import checkpoint_in
+    >>> X, folder = np.random.default_rng(0).normal(size=(4, 1, 12, 16)), tempfile.mkdtemp()
+    >>> with checkpoint_in(folder):
+    ...     _ = DenoisingReconstructor(width=2, depth=1, max_epochs=1, random_state=0).fit(X)
+    >>> len(os.listdir(folder))
+    1
     """
     token = _active.set(None if folder is None else _Folder(Path(folder)))
     try:

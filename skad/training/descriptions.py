@@ -23,21 +23,25 @@ _DESCRIPTIONS = {
 
 
 def describe_training(cls: type[Estimator]) -> type[Estimator]:
-    """Fill the entries of shared parameters into the docstring of an estimator that trains a network.
+    """Class decorator that fills in the descriptions of parameters shared by estimators with a network.
 
-    A class decorator. A line ``{device}``, ``{precision}``, ``{random_state}``, ``{verbose}``,
+    A line ``{device}``, ``{precision}``, ``{random_state}``, ``{verbose}``,
     ``{callbacks}`` or ``{warm_start}`` becomes the entry of that name, so that ``help()`` shows it; an
     estimator in which a parameter means something else describes it itself.
 
     Parameters
     ----------
     cls : class
-        Its docstring is changed.
+        The estimator; its docstring is modified.
 
     Returns
     -------
     class
-        The same.
+        `cls`.
+
+    See Also
+    --------
+    skad.training.Training : Takes these parameters.
 
     Examples
     --------

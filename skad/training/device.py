@@ -8,12 +8,32 @@ import torch
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """The torch device of a ``device`` parameter: "auto" takes a GPU where there is one.
+    """Torch device of a ``device`` parameter.
+
+    Parameters
+    ----------
+    device : str, default="auto"
+        "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Returns
+    -------
+    torch.device
+        The device.
 
     Raises
     ------
     ValueError
         The device is unknown or not on this machine.
+
+    See Also
+    --------
+    skad.training.resolve_precision : The type of mixed precision.
+
+    Examples
+    --------
+    >>> from skad.training import resolve_device
+    >>> resolve_device("cpu")
+    device(type='cpu')
     """
     if device == "auto":
         return _own_gpu() if torch.cuda.is_available() else torch.device("cpu")
@@ -37,10 +57,33 @@ def _own_gpu():
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:
-    """The autocast dtype of a ``precision`` parameter: bfloat16 or None (plain float32).
+    """Autocast type of a ``precision`` parameter.
 
-    "auto" is bf16 on a GPU that has it (compute capability 8 and later) and fp32 elsewhere: on a CPU bf16
-    only pays on processors with bf16 instructions.
+    "auto" is bf16 on a GPU that has it (compute capability 8 and later) and fp32 elsewhere: on a CPU, bf16
+    is faster only with bf16 instructions.
+
+    Parameters
+    ----------
+    precision : {"auto", "fp32", "bf16"}
+        The parameter.
+    device : torch.device
+        Device of the computation.
+
+    Returns
+    -------
+    torch.dtype or None
+        ``torch.bfloat16``, or None for float32.
+
+    See Also
+    --------
+    skad.training.autocast : Uses the type.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.training import resolve_precision
+    >>> resolve_precision("bf16", torch.device("cpu"))
+    torch.bfloat16
     """
     if precision == "auto":
         capable = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
@@ -49,7 +92,32 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype | Non
 
 
 def autocast(device: torch.device, dtype: torch.dtype | None) -> contextlib.AbstractContextManager:
-    """Mixed precision around a forward pass; does nothing when ``dtype`` is None."""
+    """Context of a forward pass in mixed precision; without effect if `dtype` is None.
+
+    Parameters
+    ----------
+    device : torch.device
+        Device of the forward pass.
+    dtype : torch.dtype or None
+        Type of mixed precision.
+
+    Returns
+    -------
+    context manager
+        :func:`torch.autocast`, or a null context.
+
+    See Also
+    --------
+    skad.training.resolve_precision : Gives the type.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.training import autocast
+    >>> with autocast(torch.device("cpu"), torch.bfloat16):
+    ...     print((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
+    torch.bfloat16
+    """
     if dtype is None:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=dtype)

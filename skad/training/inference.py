@@ -12,16 +12,40 @@ from skad.utils.typing import Array, FloatArray
 
 
 def map_slices(estimator: Any, function: Callable[..., Any], X: Array, **kwargs: Any) -> FloatArray:
-    """Apply a torch function to batches of slices and gather the results.
+    """Apply a torch function to batches of slices and concatenate the results.
 
     Parameters
     ----------
-    estimator, function, X, **kwargs
-        As in :func:`visit_slices`; ``function`` returns a tensor whose first axis is the batch.
+    estimator : object
+        Gives the default of the arguments below: ``module_``, ``background_``, and the shared parameters
+        batch_size, device and precision.
+    function : callable
+        ``function(images, foreground)`` with images (b, ..., height, width) float32, filled with the
+        background, and foreground (b, 1, height, width) bool, on the device; returns a tensor whose first
+        axis is the batch.
+    X : ndarray of shape (n_samples, n_contrasts, height, width) or (n_samples, 2, n_contrasts, height, width)
+        NaN background; a memory map is read batch by batch.
+    **kwargs
+        Passed to :func:`visit_slices`.
 
     Returns
     -------
     ndarray of float32, shape (n_samples, ...)
+        The results.
+
+    See Also
+    --------
+    skad.training.visit_slices : Yields the results batch by batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.reconstruction import DenoisingReconstructor
+    >>> from skad.training import map_slices
+    >>> X = np.random.default_rng(0).normal(size=(4, 1, 12, 16))
+    >>> denoise = DenoisingReconstructor(width=2, depth=1, max_epochs=1, batch_size=3, random_state=0).fit(X)
+    >>> map_slices(denoise, lambda images, foreground: images.mean((1, 2, 3)), X).shape
+    (4,)
     """
     result: Any = None
     for start, part in visit_slices(estimator, function, X, **kwargs):
@@ -42,15 +66,15 @@ def visit_slices(
     device: str | None = None,
     precision: str | None = None,
 ) -> Iterator[tuple[int, Any]]:
-    """Apply a torch function to one batch of slices after the other, without gradients.
+    """Apply a torch function to one batch of slices at a time, without gradients.
 
-    A batch that does not fit into the memory of the device is halved and tried again; a MemoryError says when
-    even one slice does not fit.
+    A batch that does not fit into the memory of the device is halved and retried; if a single slice does not
+    fit, a MemoryError is raised.
 
     Parameters
     ----------
     estimator : object
-        Says what the arguments below leave open: ``module_``, ``background_``, and the shared parameters
+        Gives the default of the arguments below: ``module_``, ``background_``, and the shared parameters
         batch_size, device and precision.
     function : callable
         ``function(images, foreground)`` with images (b, ..., height, width) float32, filled with the
@@ -60,18 +84,36 @@ def visit_slices(
     modules : list of torch.nn.Module, default=None
         The networks ``function`` uses: moved to the device in evaluation mode, back to the CPU at the end.
     background : ndarray of shape (n_contrasts,), default=None
-        What replaces NaN.
+        Values that replace NaN.
     batch_size : int, default=None
-        Slices at a time.
-    device, precision : str, default=None
-        As everywhere in skad.
+        Slices per batch.
+    device : str, default=None
+        "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+    precision : {"auto", "fp32", "bf16"}, default=None
+        "auto" is bf16 autocast on a GPU that has it and fp32 on a CPU.
 
     Yields
     ------
     start : int
         Index of the first slice of the batch.
     result : object
-        What ``function`` returned.
+        The return value of `function`.
+
+    See Also
+    --------
+    skad.training.map_slices : Concatenates the results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.reconstruction import DenoisingReconstructor
+    >>> from skad.training import visit_slices
+    >>> X = np.random.default_rng(0).normal(size=(4, 1, 12, 16))
+    >>> denoise = DenoisingReconstructor(width=2, depth=1, max_epochs=1, batch_size=3, random_state=0).fit(X)
+    >>> for start, result in visit_slices(denoise, lambda images, foreground: len(images), X):
+    ...     print(start, result)
+    0 3
+    3 1
     """
     modules = [estimator.module_] if modules is None else modules
     background = estimator.background_ if background is None else background

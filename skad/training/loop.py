@@ -28,7 +28,24 @@ _log = logging.getLogger("skad.training")
 
 
 class DivergenceError(ValueError):
-    """A loss became NaN or infinite during training."""
+    """A loss became NaN or infinite during training.
+
+    See Also
+    --------
+    skad.training.Training : Raises it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.reconstruction import DenoisingReconstructor
+    >>> from skad.training import DivergenceError
+    >>> X = np.random.default_rng(0).normal(size=(4, 1, 12, 16))
+    >>> try:
+    ...     DenoisingReconstructor(width=2, depth=1, lr=1e30, max_epochs=9, random_state=0).fit(X)
+    ... except DivergenceError:
+    ...     print("decrease lr")
+    decrease lr
+    """
 
 
 def run_epochs(training, run, slices, *, step, background, checkpoint, bar):

@@ -19,12 +19,49 @@ def rank() -> int:
 
 
 def is_main_process() -> bool:
-    """Whether this process writes files and reports progress: the first of those that train together."""
+    """Whether this process writes files and reports progress.
+
+    Returns
+    -------
+    bool
+        True in the first of the processes that train together, and outside ``torchrun``.
+
+    See Also
+    --------
+    skad.training.own_share : Divides work between the processes.
+
+    Examples
+    --------
+    >>> from skad.training import is_main_process
+    >>> is_main_process()
+    True
+    """
     return rank() == 0
 
 
 def own_share(X: Any) -> Any:
-    """The samples of an array that fall to this process: every n-th, n the number of processes."""
+    """The samples that this process works on: every n-th of n processes that train together.
+
+    Parameters
+    ----------
+    X : sequence
+        All samples.
+
+    Returns
+    -------
+    sequence
+        The samples of this process; all of them outside ``torchrun``.
+
+    See Also
+    --------
+    skad.training.merged : Adds the results.
+
+    Examples
+    --------
+    >>> from skad.training import own_share
+    >>> own_share([1, 2, 3])
+    [1, 2, 3]
+    """
     return X[rank() :: n_processes()]
 
 
@@ -38,7 +75,28 @@ def agreed(value: Any) -> Any:
 
 
 def merged(part: Any) -> Any:
-    """The sum of the parts of all processes, in the order of their numbers."""
+    """Sum of the parts of all processes that train together.
+
+    Parameters
+    ----------
+    part : object
+        The part of this process; parts are added in the order of the processes.
+
+    Returns
+    -------
+    object
+        The sum; `part` itself outside ``torchrun``.
+
+    See Also
+    --------
+    skad.training.own_share : Divides the samples.
+
+    Examples
+    --------
+    >>> from skad.training import merged
+    >>> merged(3)
+    3
+    """
     if n_processes() == 1:
         return part
     first, *others = _gathered(part)

@@ -16,24 +16,37 @@ _TURN = threading.RLock()  # torch draws from one generator, whichever thread as
 
 @contextlib.contextmanager
 def seeded(random_state: RandomState) -> Iterator[np.random.Generator]:
-    """Seed torch inside the block and restore the global generators after it.
+    """Context with seeded torch generators; the global generators are restored after it.
 
     Parameters
     ----------
     random_state : int, RandomState or None
-        None draws a fresh seed from the operating system (never from numpy's global generator); processes
-        that train together draw one.
+        Seed. None draws a fresh one from the operating system (never from numpy's global generator);
+        processes that train together share it.
 
     Yields
     ------
     numpy.random.Generator
-        Seeded alike, for what numpy draws.
+        Generator for numpy, seeded likewise.
+
+    See Also
+    --------
+    skad.training.Training : A training inside this context is reproducible.
 
     Notes
     -----
-    torch has one global generator, so that blocks in several threads would draw from each other's stream.
-    They wait for each other: the same seed gives the same result in threads too, and fits at the same time
-    need processes.
+    torch has one global generator, so blocks in several threads would draw from the same stream. Therefore
+    they wait for each other: results are reproducible in threads as well, but parallel fits need processes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.training import seeded
+    >>> with seeded(0):
+    ...     first = torch.rand(2)
+    >>> with seeded(0):
+    ...     print(bool((torch.rand(2) == first).all()))
+    True
     """
     seed = _seed_of(random_state)
     with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count())), _deterministic_cudnn():

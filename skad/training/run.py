@@ -11,21 +11,34 @@ from skad.training.device import autocast
 
 @dataclass
 class Run:
-    """What a training has come to.
+    """State of a training in progress, as its hooks see it.
 
     Attributes
     ----------
     module : torch.nn.Module
         The network being trained.
     device : torch.device
-        Where it is trained.
+        Device that it is trained on.
     dtype : torch.dtype or None
-        Of mixed precision; None for float32.
+        Type of mixed precision; None for float32.
     optimizers : dict of str to torch.optim.Optimizer
+        The optimizers by name.
     curves : dict of str to list of float
         Mean of every recorded loss in each finished epoch.
     n_steps : int
-        Finished calls of the training's step, counted over all epochs, also those before a resumption.
+        Number of finished steps over all epochs, including those before a resumption.
+
+    See Also
+    --------
+    skad.training.Training : Passes it to its hooks.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skad.training import Run
+    >>> run = Run(torch.nn.Linear(2, 1), torch.device("cpu"), None, curves={"loss": [0.5, 0.4]})
+    >>> run.epoch
+    2
     """
 
     module: Any

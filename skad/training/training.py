@@ -38,7 +38,7 @@ _SETTINGS = ("max_epochs", "batch_size", "lr", "augmentation", "device", "precis
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a network is fitted to slices.
+    """Settings and loop of fitting a network to slices.
 
     Estimators keep these settings as flat parameters and build a Training from them with :meth:`of`; a
     network of your own is trained by building one directly.

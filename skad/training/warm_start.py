@@ -6,24 +6,39 @@ import torch
 
 
 def start_module(estimator: Any, module: torch.nn.Module) -> torch.nn.Module:
-    """The network to train: as built, or with ``warm_start=True`` with the weights of the last fit.
+    """The network at the start of a fit: new, or with the weights of the last fit if ``warm_start=True``.
 
     Parameters
     ----------
     estimator : object
-        With ``warm_start`` and, once fitted, ``module_``.
+        Estimator with ``warm_start`` and, once fitted, ``module_``.
     module : torch.nn.Module
-        Built from the parameters as they are now.
+        Network built from the current parameters.
 
     Returns
     -------
     torch.nn.Module
-        ``module``; what was fitted before is only read.
+        `module`, with the weights of the last fit if ``warm_start=True``.
 
     Raises
     ------
     ValueError
         The weights do not fit: a parameter that decides the architecture has changed.
+
+    See Also
+    --------
+    skad.training.Training : Fits the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skad.reconstruction import DenoisingReconstructor
+    >>> from skad.training import start_module
+    >>> X = np.random.default_rng(0).normal(size=(4, 1, 12, 16))
+    >>> denoise = DenoisingReconstructor(width=2, depth=1, max_epochs=1, batch_size=3, random_state=0).fit(X)
+    >>> import torch
+    >>> start_module(denoise, torch.nn.Linear(2, 1))  # warm_start=False: as built
+    Linear(in_features=2, out_features=1, bias=True)
     """
     if not (estimator.warm_start and hasattr(estimator, "module_")):
         return module

@@ -28,7 +28,7 @@ REUSED = (
 
 
 def parametrize_with_checks(estimators, *, image_sizes=None, expected_failed_checks=None):
-    """Decorator for pytest that runs every check of skad on every estimator.
+    """Pytest decorator that runs all checks of skad on each estimator.
 
     Parameters
     ----------
@@ -42,7 +42,12 @@ def parametrize_with_checks(estimators, *, image_sizes=None, expected_failed_che
 
     Returns
     -------
-    pytest.mark.parametrize of "estimator" and "check"
+    pytest.MarkDecorator
+        ``pytest.mark.parametrize`` of "estimator" and "check".
+
+    See Also
+    --------
+    skad.utils.estimator_checks.check_estimator : Runs the checks at once.
 
     Examples
     --------
@@ -65,31 +70,43 @@ def parametrize_with_checks(estimators, *, image_sizes=None, expected_failed_che
 
 
 def check_estimator(estimator, *, image_size=IMAGE_SIZE):
-    """Run every check of skad on one estimator; the first that fails raises.
+    """Run all checks of skad on an estimator; the first failing check raises its error.
 
     Parameters
     ----------
     estimator : estimator
         A reconstructor or a scorer.
     image_size : (int, int), default=(20, 24)
-        Height and width of the slices of the checks.
+        Height and width of the slices used by the checks.
 
     Raises
     ------
     AssertionError
-        Or whatever the estimator raises where it should not.
+        A check failed; checks may also raise the estimator's own errors.
+
+    See Also
+    --------
+    skad.utils.estimator_checks.parametrize_with_checks : One test per check for pytest.
+
+    Examples
+    --------
+    >>> from skad.scoring import IntensityScorer
+    >>> from skad.utils.estimator_checks import check_estimator
+    >>> check_estimator(IntensityScorer())  # doctest: +SKIP
     """
     for instance, check in estimator_checks_generator(estimator, image_size=image_size):
         check(instance)
 
 
 def estimator_checks_generator(estimator, *, image_size=IMAGE_SIZE):
-    """Every check of one estimator.
+    """Yield all checks of an estimator.
 
     Parameters
     ----------
-    estimator, image_size
-        As of :func:`check_estimator`.
+    estimator : estimator
+        A reconstructor or a scorer.
+    image_size : (int, int), default=(20, 24)
+        Height and width of the slices used by the checks.
 
     Yields
     ------
@@ -97,6 +114,17 @@ def estimator_checks_generator(estimator, *, image_size=IMAGE_SIZE):
         A clone with a fixed ``random_state``.
     check : callable
         ``check(estimator)`` raises where the contract is broken.
+
+    See Also
+    --------
+    skad.utils.estimator_checks.check_estimator : Runs the checks.
+
+    Examples
+    --------
+    >>> from skad.scoring import IntensityScorer
+    >>> from skad.utils.estimator_checks import estimator_checks_generator
+    >>> estimator, check = next(estimator_checks_generator(IntensityScorer()))
+    >>> check(estimator)
     """
     estimator = _with_a_seed(clone(estimator))
     name = type(estimator).__name__

@@ -11,7 +11,7 @@ import skad
 
 
 def exported():
-    """Classes and functions of every ``__all__``, by full name; each once, where the highest package has it."""
+    """Classes and functions of every ``__all__``, by full name; each once, in the highest package."""
     found, seen = {}, set()
     modules = [each.name for each in pkgutil.walk_packages(skad.__path__, "skad.")]
     for module in ["skad", *sorted(modules, key=lambda name: name.count("."))]:

@@ -67,16 +67,12 @@ def _add_run(tables, cohort, step):
 
 def _add_references(tables, cohort):
     """Fidelity and losses of the references, which are in the table by their names."""
-    references = {
-        needed: None
-        for step in cohort.steps
-        for needed in cohort.layout.needed(step).values()
-        if not needed.is_method
-    }
-    for step in references:
+    steps = dict.fromkeys(each for step in cohort.steps for each in _chain(cohort.layout, step))
+    for step in (step for step in steps if not step.is_method):
         folder = cohort.layout.folder(step)
-        if is_done(folder) and (folder / "fidelity.csv").exists():
-            tables["fidelity"] += [_run(step) | row for row in read_rows(folder / "fidelity.csv")]
+        for name in ("fidelity", "curves") if is_done(folder) else ():
+            if (folder / f"{name}.csv").exists():
+                tables[name] += [_run(step) | row for row in read_rows(folder / f"{name}.csv")]
 
 
 def status(layout, step):

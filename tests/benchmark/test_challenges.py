@@ -37,8 +37,8 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """Steps without a process of their own, which is tested elsewhere: starting one takes longer than a step."""
-    monkeypatch.setattr(run, "in_own_process", lambda step, *arguments, threads: (step(*arguments), 0.1))
+    """Steps run in the test: starting a process, which is tested elsewhere, takes longer than a step."""
+    monkeypatch.setattr(run, "in_own_process", lambda step, *arguments, **_: (step(*arguments), 0.1))
 
 
 def small(name, *, slices, folds):

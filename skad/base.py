@@ -287,10 +287,10 @@ def observed_images(X: Array) -> Array:
     return X if X.ndim == 4 else X[:, 0]
 
 
-def normal_sample(X: Array) -> FloatArray:
-    """At most 256 of the training slices with foreground, evenly spaced, in memory: they stand for all."""
+def normal_sample(X: Array, n_slices: int = _NORMAL_SLICES) -> FloatArray:
+    """At most so many training slices with foreground, evenly spaced, in memory: they stand for all."""
     visible = np.flatnonzero([not np.isnan(x).all() for x in X])
-    return np.asarray(X[visible[:: -(-len(visible) // _NORMAL_SLICES)]], dtype=np.float32)
+    return np.asarray(X[visible[:: -(-len(visible) // n_slices)]], dtype=np.float32)
 
 
 _CHECKS = {"images": check_images, "pairs": check_pairs, "both": check_images_or_pairs}

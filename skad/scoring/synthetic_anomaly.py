@@ -23,6 +23,7 @@ from skad.utils.names import check_name
 from skad.utils.typing import Array
 
 _N_COMPONENTS, _MAX_PIXELS = 3, 40_000  # of the mixture behind conditional maps
+_OFFSET_SLICES = 64  # the share below the threshold is then 0.8 to 1.1 % in place of 1 %, glioma slices
 _LEAST_EXPLAINED = 0.2  # share of the variance of normal slices that their mean explains, for an atlas
 
 
@@ -115,7 +116,8 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         shift by 5 %, and :class:`skad.augmentation.Scanner` with a factor of standard deviation 0.15 and an
         offset of standard deviation 0.2.
     contamination : float, default=0.01
-        Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
+        Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``, from at most
+        64 slices, so that training does not end with a long wait.
     epoch_size : int, default=1
         If there are fewer training slices than this, an epoch passes through them several times, to visit
         about this many. Other lesions are planted each time.
@@ -267,7 +269,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
             self.module_ = start_module(self, self._network(X, generator))
             curves = training.fit(self.module_, self._repeated(X), loss, background=self.background_)
         self.loss_curve_ = curves["loss"]
-        return self._fit_offset(X)
+        return self._set_offset(self._normality(normal_sample(X, _OFFSET_SLICES)))
 
     def _families(self):
         families = (Lesions(),) if isinstance(self.families, str) else self.families

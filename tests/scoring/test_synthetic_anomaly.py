@@ -264,3 +264,10 @@ def test_families_that_are_none_are_refused(images, families):
 def test_a_parameter_of_a_family_is_checked(images):
     with pytest.raises(ValueError, match="'texture' parameter of Blobs"):
         SyntheticAnomalyScorer(families=[Deformations(), Blobs(texture=-1.0)], **FAST).fit(images)
+
+
+def test_threshold_comes_from_an_even_sample_of_many_slices(images):
+    many = np.concatenate([images * scale for scale in np.linspace(0.5, 2, 22)])  # 132 slices
+    scorer = SyntheticAnomalyScorer(**FAST, contamination=0.1).fit(many)
+    sampled = scorer.score_samples(many[::3])
+    assert scorer.offset_ == pytest.approx(np.nanquantile(sampled, 0.1))

@@ -6,6 +6,7 @@ from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skad.datasets.bids import load_bids
+    from skad.datasets.bids_writing import write_bids
     from skad.datasets.brats import load_brats
     from skad.datasets.cases import SelectionError
     from skad.datasets.fetch import fetch_ixi, fetch_stroke
@@ -37,4 +38,5 @@ __all__ = [
     "load_isles",
     "make_phantom",
     "take_inventory",
+    "write_bids",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias
 
 from skad.datasets.cases import Found, cases_where, chosen, common_contrasts
 from skad.datasets.files import Listing, Unused
-from skad.io import Volume, VolumeReadError, read_volume
+from skad.io import GeometryWarning, Volume, VolumeReadError, read_volume
 from skad.utils.names import nearest
 from skad.utils.typing import PathLike
 
@@ -283,6 +283,33 @@ class Inventory:
                     raise
                 errors[scan.name] = error
         return volumes if on_error == "raise" else (volumes, errors)
+
+    def geometry(self) -> tuple[dict[str, dict[str, Any]], dict[str, VolumeReadError]]:
+        """Grid of every scan, from the headers of its images; voxels are not read.
+
+        Returns
+        -------
+        geometry : dict of str to dict
+            By subject and session: ``shape``, ``voxel_size`` in mm, and ``notes`` on what is odd.
+        errors : dict of str to VolumeReadError
+            Of the scans that cannot be opened.
+        """
+        geometry: dict[str, dict[str, Any]] = {}
+        errors = {}
+        for scan in self.scans:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", GeometryWarning)  # they come as notes
+                    volume = scan.open(missing="nan")
+            except VolumeReadError as error:
+                errors[scan.name] = error
+            else:
+                geometry[scan.name] = {
+                    "shape": volume.shape,
+                    "voxel_size": [round(length, 4) for length in volume.voxel_size],
+                    "notes": volume.info.get("notes", []),
+                }
+        return geometry, errors
 
     def _path(self, path):
         return None if path is None else _relative(self.folder, path)

@@ -1,6 +1,8 @@
 """Any folder whose layout is one of the known ones."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from skad.datasets.bids import find_bids
 from skad.datasets.brats import find_brats
@@ -32,7 +34,7 @@ def load(
     Parameters
     ----------
     folder : path-like
-        The folder of the cohort.
+        The folder of the cohort, or that of one subject of a BIDS dataset (``sub-*``).
     contrasts : sequence of str, default=None
         Names as in BIDS (``T1w``, ``ce-gadolinium_T1w``, ``T2w``, ``FLAIR``, ``dwi``) in every layout. None
         takes those that all subjects have.
@@ -93,7 +95,7 @@ def take_inventory(
     Parameters
     ----------
     folder : path-like
-        The folder of the cohort.
+        The folder of the cohort, or that of one subject of a BIDS dataset (``sub-*``).
     contrasts : sequence of str, default=None
         None takes those that all chosen subjects have.
     subjects, sessions : sequence of str, default=None
@@ -135,17 +137,12 @@ def take_inventory(
     'shows FLAIR, which is not among the contrasts T1w'
     >>> folder.cleanup()
     """
-    listing, found = find_cases(folder, _find_any, subjects)
+    dataset = dataset_of(folder)
+    if subjects is None and dataset != Path(folder):
+        subjects = [Path(folder).name]
+    listing, found = find_cases(dataset, _find_any, subjects)
     if not found.cases:
-        rest = (
-            f"; {listing.relative(listing.unused[0].path)} {listing.unused[0].reason}"
-            if listing.unused
-            else ""
-        )
-        raise VolumeReadError(
-            f"{folder} is in none of the known layouts, {'; '.join(LAYOUTS)}{rest}: rename the files, or use "
-            "skad.datasets.load_folder with a pattern."
-        )
+        raise VolumeReadError(_unknown(listing))
     selection = {"subjects": subjects, "sessions": sessions, "where": where}
     return survey(listing, found, contrasts=contrasts, **selection)
 
@@ -154,3 +151,31 @@ def _find_any(listing):
     """What the first layout that recognizes the files makes of them."""
     every = (find(listing) for find in LAYOUTS.values())
     return next((found for found in every if found.cases), Found("", []))
+
+
+def dataset_of(folder: PathLike) -> Path:
+    """The folder of all subjects: that above, where `folder` is that of one subject of a BIDS dataset."""
+    folder = Path(folder)
+    inside = folder.iterdir() if folder.name.startswith("sub-") and folder.is_dir() else ()
+    is_subject = any(
+        each.is_dir() and (each.name == "anat" or each.name.startswith("ses-")) for each in inside
+    )
+    return folder.absolute().parent if is_subject else folder
+
+
+def _unknown(listing):
+    """Why a folder is in no layout, and what to do."""
+    if listing.unused and all(each.path.suffix.lower() == ".dcm" for each in listing.unused):
+        absent = "" if shutil.which("dcm2niix") else " (not installed here: github.com/rordenlab/dcm2niix)"
+        return (
+            f"{listing.folder} holds DICOM files, and skad reads NIfTI: convert them with dcm2niix{absent}, "
+            f'as in `dcm2niix -z y -b y -f "sub-01_%d" -o nifti/ {listing.folder}`, and name them as BIDS '
+            "does."
+        )
+    rest = ""
+    if listing.unused:
+        rest = f"; {listing.relative(listing.unused[0].path)} {listing.unused[0].reason}"
+    return (
+        f"{listing.folder} is in none of the known layouts, {'; '.join(LAYOUTS)}{rest}: rename the files, or "
+        "use skad.datasets.load_folder with a pattern."
+    )

@@ -3,12 +3,11 @@
 import os
 from pathlib import Path
 
+from skad.datasets.bids_writing import BIDS_VERSION, GENERATED_BY
 from skad.derivatives.naming import ENDING
-from skad.derivatives.sidecar import GENERATED_BY
 from skad.utils.files import write_json, written_whole
 from skad.utils.typing import PathLike
 
-BIDS_VERSION = "1.11.1"
 SCANS = "scans"  # what the scans are called in the BIDS URIs of a derivative
 # BIDS 1.11 knows masks and segmentations, no maps of a score, and of tables only TSV.
 IGNORED = (f"*_{ENDING}.*", "**/figures", "**/figures/**", "*.csv", "*.png", "*.html")

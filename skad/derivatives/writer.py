@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skad.anatomy import describe_places, is_in_mni_space
+from skad.datasets.bids_writing import GENERATED_BY
 from skad.derivatives.bids import source_uri
 from skad.derivatives.naming import (
     figure_path,
@@ -23,7 +24,7 @@ from skad.derivatives.naming import (
 )
 from skad.derivatives.record import Record, read_record
 from skad.derivatives.rule import LesionRule
-from skad.derivatives.sidecar import GENERATED_BY, Model, Sidecar, SidecarError, summary_of
+from skad.derivatives.sidecar import Model, Sidecar, SidecarError, summary_of
 from skad.io import Volume, to_image, write_map
 from skad.io.writing import image_bytes
 from skad.persistence import save

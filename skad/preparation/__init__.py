@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         make_preparation,
         prepare_cohort,
         restore_map,
+        restore_maps,
     )
     from skad.preparation.coregister import CoRegister
     from skad.preparation.mni import RegisterToMNI
@@ -35,5 +36,6 @@ __all__ = [
     "mask_warnings",
     "prepare_cohort",
     "restore_map",
+    "restore_maps",
     "to_originals",
 ]

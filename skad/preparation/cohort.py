@@ -11,9 +11,8 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skad.derivatives.bids import BIDS_VERSION
-from skad.derivatives.naming import entities_of
-from skad.derivatives.sidecar import GENERATED_BY
+from skad.datasets.bids_writing import BIDS_VERSION, GENERATED_BY
+from skad.derivatives.naming import ENDING, entities_of, map_name
 from skad.io import Volume, save_image, to_image
 from skad.io.nifti import open_nifti
 from skad.io.writing import NiftiImage
@@ -206,6 +205,46 @@ def restore_map(path: PathLike, prepared: PathLike) -> dict[str, NiftiImage]:
         name: original.image(original.receive(voxels, image.affine), entities[0])
         for name, original in originals.items()
     }
+
+
+def restore_maps(maps: PathLike, prepared: PathLike, out: PathLike) -> list[Path]:
+    """Write the maps of prepared subjects on the grids of their original scans.
+
+    Parameters
+    ----------
+    maps : path-like
+        A folder of maps on the grids of prepared subjects.
+    prepared : path-like
+        The folder that :func:`prepare_cohort` wrote.
+    out : path-like
+        Gets ``sub-*/anat/sub-*_space-CONTRAST_desc-anomaly_map.nii.gz`` for every contrast.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files that were written.
+
+    Raises
+    ------
+    ValueError
+        There are no maps, or a map belongs to no prepared subject.
+
+    See Also
+    --------
+    restore_map : One map, as images.
+    """
+    maps = Path(maps)
+    paths = sorted(maps.glob(f"sub-*/**/*_{ENDING}.nii.gz"))
+    if not paths:
+        raise ValueError(f"{maps} has no sub-*/anat/sub-*_{ENDING}.nii.gz: give a folder of `skad score`.")
+    written = []
+    for path in paths:
+        for contrast, image in restore_map(path, prepared).items():
+            space = contrast.replace("_", "").replace("-", "")
+            name = f"{map_name(path)}_space-{space}_{ENDING}.nii.gz"
+            written.append(Path(out) / path.parent.relative_to(maps) / name)
+            save_image(image, written[-1])
+    return written
 
 
 def _original(content, folder):

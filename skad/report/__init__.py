@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from skad.report.cohort import write_report
     from skad.report.gallery import Gallery
     from skad.report.html import SubjectReport, write_html
+    from skad.report.labels import write_evaluation
     from skad.report.preparation import write_preparation_page
     from skad.report.viewer import viewer_data
 else:  # imported at first use
@@ -17,6 +18,7 @@ __all__ = [
     "Gallery",
     "SubjectReport",
     "viewer_data",
+    "write_evaluation",
     "write_html",
     "write_preparation_page",
     "write_report",

@@ -8,8 +8,9 @@ from typing import Any, Self
 from skad.derivatives import Record
 from skad.evaluation import Evaluation
 from skad.metrics import ScoreHistogram
-from skad.plotting import plot_precision_recall, plot_roc
-from skad.utils.tables import read_table
+from skad.plotting import plot_precision_recall, plot_roc, save_figure
+from skad.utils.tables import read_table, write_table
+from skad.utils.typing import PathLike
 
 EVALUATION, ROC = "evaluation.csv", "roc.png"  # of `skad evaluate`
 LESION_SIZES, LESION_VOLUMES = "lesion_sizes.csv", "lesion_volumes.csv"  # too
@@ -71,6 +72,36 @@ class LabelScores:
             "Against the labels, per lesion size": [_size_row(row) for row in self.sizes],
         }
         return {heading: rows for heading, rows in tables.items() if rows}
+
+
+def write_evaluation(evaluation: Evaluation, folder: PathLike) -> dict[Path, list[dict[str, Any]]]:
+    """Write the tables of an evaluation, and a picture of its ROC curves, where a report finds them.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of :func:`skad.evaluation.evaluate`.
+    folder : path-like
+        Of the maps; gets ``evaluation.csv``, ``lesion_sizes.csv``, ``lesion_volumes.csv`` and ``roc.png``,
+        each where there is something to tell.
+
+    Returns
+    -------
+    dict of pathlib.Path to list of dict
+        The tables that were written.
+    """
+    folder = Path(folder)
+    tables = {
+        folder / EVALUATION: [*evaluation.rows, *evaluation.summary()],
+        folder / LESION_SIZES: evaluation.lesion_sizes,
+        folder / LESION_VOLUMES: evaluation.lesions_by_volume(),
+    }
+    tables = {path: rows for path, rows in tables.items() if rows}
+    for path, rows in tables.items():
+        write_table(rows, path)
+    if curves := evaluation.roc_curves():
+        save_figure(plot_roc(curves), folder / ROC)
+    return tables
 
 
 def label_figures(histogram: ScoreHistogram, scores: LabelScores) -> dict[str, Any]:

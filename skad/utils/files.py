@@ -97,6 +97,18 @@ def write_json(content: Any, path: PathLike) -> None:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def copy_whole(source: PathLike, path: PathLike) -> None:
+    """Copy a file, complete or not at all.
+
+    Raises
+    ------
+    WriteError
+        The copy cannot be written.
+    """
+    with written_whole(path) as temporary:
+        temporary.write_bytes(Path(source).read_bytes())
+
+
 def sweep(folder: PathLike) -> None:
     """Remove the temporary files of :func:`written_whole` in a folder and below it.
 

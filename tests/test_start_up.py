@@ -9,7 +9,6 @@ import pytest
 
 import skad
 from skad.cli import arguments
-from skad.cli.main import COMMANDS
 
 HEAVY = {"torch", "sklearn", "pandas", "matplotlib", "nilearn"}
 PACKAGES = ["skad", *(m.name for m in pkgutil.walk_packages(skad.__path__, "skad.") if m.ispkg)]
@@ -27,7 +26,7 @@ def test_a_package_that_needs_no_network_imports_no_torch(package):
     assert not imported_by(f"from {package} import *") & HEAVY
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", ["", *arguments.COMMANDS])
 def test_help_imports_nothing_heavy(command):
     argv = [*command.split(), "--help"]
     assert not imported_by(f"from skad.cli import main\nmain({argv})") & HEAVY
@@ -66,7 +65,7 @@ def test_an_unknown_name_is_an_attribute_error():
 @pytest.mark.parametrize(
     ("names", "defined"),
     [
-        (arguments.METHODS, "skad.cli.methods:METHODS"),
+        (arguments.METHODS, "skad.methods:METHODS"),
         (arguments.SIZES, "skad.cli.demo:SIZES"),
         (arguments.SYSTEMS, "skad.cli.demo:SYSTEMS"),
         (arguments.FAMILIES, "skad.model_selection.pseudo_anomaly:FAMILIES"),

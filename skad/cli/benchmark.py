@@ -3,26 +3,14 @@
 from pathlib import Path
 
 from skad.benchmark import read_study, run_study, write_figures, write_tables
-from skad.cli.json_output import record
-from skad.cli.output import complain, tell
+from skad.cli.terminal import complain, record, tell
 from skad.utils.files import sweep
 from skad.utils.folders import new_folder
 from skad.utils.locks import locked
 
 
-def benchmark(study, *, data=None, out=None, jobs=2, only=None, device=None):
-    """Run what of a study is not finished, and write its tables; parameters as in ``skad benchmark --help``.
-
-    Returns
-    -------
-    int
-        0; 1 when some runs failed, the others are finished.
-
-    Raises
-    ------
-    ValueError
-        One sentence that names the file and key.
-    """
+def benchmark(study, *, data, out, jobs, only, device):
+    """Run what of a study is not finished, and write its tables; 1 when some runs failed."""
     if jobs < 1:
         raise ValueError(f"--jobs should be at least 1, got {jobs}.")
     name = Path(study).stem

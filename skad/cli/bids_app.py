@@ -6,9 +6,10 @@ Nothing heavy is imported, so that help and mistakes come at once; `skad.cli.bid
 import pkgutil
 import sys
 
-from skad.cli.feedback import feedback
+from skad.cli.arguments import DEVICE, FEEDBACK, FPR, MIN_VOLUME, SAVE_REFERENCE, WHERE
 from skad.cli.main import OK, print_what_the_terminal_lacks, run
 from skad.cli.parser import Parser
+from skad.cli.terminal import feedback
 from skad.utils.messages import one_line
 from skad.utils.names import check_name
 from skad.version import __version__
@@ -103,11 +104,8 @@ def _parser():
         metavar="LABEL",
         help="only these, with or without ses-; default: all",
     )
-    add("--where", nargs="+", default=[], metavar="COLUMN=VALUE", help="of participants.tsv; A,B: either")
-    add("--fpr", type=float, help="false-positive rate of the lesions; default: that of `skad calibrate`")
-    add("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
-    add("--save-reference", action="store_true", help="write the normal reference beside each map")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
+    for names, settings in (WHERE, FPR, MIN_VOLUME, SAVE_REFERENCE, DEVICE):
+        add(*names, **settings)
     add("--jobs", "--n_cpus", type=int, help="participants at the same time; default: 1")
     add(
         "--skip-bids-validation",
@@ -115,8 +113,7 @@ def _parser():
         action="store_true",
         help="taken and ignored: no validator is run",
     )
-    add("--quiet", action="store_true", help="say nothing but warnings and errors")
-    add("--verbose", action="store_true", help="a line per participant, and details")
-    add("--log", metavar="FILE", help="add all messages, with dates, to this file")
+    for names, settings in FEEDBACK:
+        add(*names, **settings)
     add("-v", "--version", action="version", version=f"{NAME} {__version__}")
     return parser

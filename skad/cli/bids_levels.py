@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from skad.cli.cohort import conditions, selection_of
 from skad.cli.evaluate import evaluate
+from skad.cli.scans import inventory_of
 from skad.cli.score import score
-from skad.datasets import SelectionError, take_inventory
+from skad.datasets import SelectionError
 from skad.derivatives import Derivative
 from skad.io import VolumeReadError, VolumeWriteError
 from skad.persistence.files import LoadError
@@ -53,14 +53,14 @@ def group(bids_dir, output_dir, *, model, **options):
     """
     _check_inputs(bids_dir, model)
     settings = _settings(**options)
-    labeled = any(scan.labels for scan in take_inventory(bids_dir, **selection_of(settings["where"])).scans)
+    labeled = any(scan.labels for scan in inventory_of(bids_dir, where=settings["where"]).scans)
     try:
         Derivative(output_dir)
     except ValueError as error:
         raise FileNotFoundError(f"{output_dir} holds no maps: run the level participant first.") from error
     code = score(model, bids_dir, out=output_dir, **settings, report=not labeled)
     if labeled and code < 2:
-        code = max(code, evaluate(output_dir, bids_dir, where=settings["where"]))
+        code = max(code, evaluate(output_dir, bids_dir, size_step=200, report=True, where=settings["where"]))
     return _code(code)
 
 
@@ -79,8 +79,8 @@ def _check_inputs(bids_dir, model):
 def _settings(*, participant_label=None, session_label=None, where=(), skip_bids_validation=False, **options):
     """The parameters of `score`; maps that are whole are kept."""
     named = {"participant_id": participant_label, "session": session_label}
-    selected = conditions(where) | {column: names for column, names in named.items() if names}
-    return {**options, "where": selected, "resume": True}
+    selected = [*where, *((column, names) for column, names in named.items() if names)]
+    return {"image": (), "figures": True, "resume": True, **options, "where": selected}
 
 
 def _code(code):

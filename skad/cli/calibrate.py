@@ -3,33 +3,19 @@
 from pathlib import Path
 
 from skad.calibration import ConformalCalibrator
-from skad.cli.cohort import load_for_training
-from skad.cli.detectors import load_detector
-from skad.cli.json_output import record
-from skad.cli.output import tell
+from skad.cli.scans import load_for_training
+from skad.cli.terminal import record, tell
+from skad.detector_file import load_detector
 from skad.persistence import save
+from skad.persistence.resumable import check_free
 
 
-def calibrate(
-    detector, folder, *, out, fpr=0.01, unit="pixel", where=(), device="auto", jobs=None, overwrite=False
-):
-    """Write a detector together with its thresholds; parameters as in ``skad calibrate --help``.
-
-    Returns
-    -------
-    int
-        0; 1 when some subjects could not be opened and were left out.
-
-    Raises
-    ------
-    ValueError
-        One sentence that names the file or option, as when there are too few subjects for the rate.
-    """
+def calibrate(detector, folder, *, out, fpr, unit, device, jobs, overwrite, **scans):
+    """Write a detector together with its thresholds; 1 when some subjects could not be opened."""
     out = Path(out)
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise ValueError(f"{out} exists already: choose another --out, or add --overwrite.")
+    check_free(out, overwrite=overwrite)
     detector, _ = load_detector(detector, device)
-    volumes, n_failed = load_for_training("calibrate", folder, contrasts=detector.contrasts_, where=where)
+    volumes, n_failed = load_for_training("calibrate", folder, contrasts=detector.contrasts_, **scans)
     calibrator = ConformalCalibrator(detector, fpr=fpr, unit=unit, n_jobs=jobs).fit(volumes)
     save(calibrator.set_params(n_jobs=None), out)
     record(detector=out, threshold=-calibrator.offset_, fpr=fpr, unit=unit, n_patients=calibrator.n_patients_)

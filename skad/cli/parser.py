@@ -1,13 +1,19 @@
-"""The parser of the command line: help that fits a screen, and mistakes told with the nearest valid word."""
+"""The parser of the command line: help that fits a screen, the nearest valid word, shell completion."""
 
 import argparse
 import functools
 import shutil
 import sys
 
-from skad.cli.completion import complete_paths
 from skad.utils.names import check_name, nearest
 
+try:
+    import shtab
+except ImportError:  # an extra
+    shtab = None
+
+SHELLS = ("bash", "zsh", "tcsh")
+PATHS = ("FILE", "FOLDER", "STUDY.toml", "FILE.toml", "folder", "maps", "detector", "study")
 WIDTH = 98  # columns, at most
 LONG = 25  # characters; more choices than that stand in the help text only
 
@@ -44,17 +50,20 @@ class Parser(argparse.ArgumentParser):
                 settings.setdefault("metavar", name.upper())
         action = super().add_argument(*names, **settings)
         self._options += action.option_strings
-        complete_paths(action)
+        if shtab is not None and (action.metavar in PATHS or action.dest in PATHS):
+            action.complete = shtab.FILE
         return action
 
-    def add_commands(self, commands):
-        """Declare commands, name to purpose and examples; gives the parser of each."""
+    def add_commands(self, commands, shared=()):
+        """Declare commands by name, each with its own arguments and the shared ones."""
         self._commands = list(commands)
         parsers = self.add_subparsers(dest="command", required=True, metavar="COMMAND")
-        return {
-            name: parsers.add_parser(name, help=purpose, description=_sentence(purpose), examples=examples)
-            for name, (purpose, examples) in commands.items()
-        }
+        for name, each in commands.items():
+            parser = parsers.add_parser(
+                name, help=each.purpose, description=_sentence(each.purpose), examples=each.examples
+            )
+            for names, settings in (*each.arguments, *shared):
+                parser.add_argument(*names, **settings)
 
     def parse_known_args(self, args=None, namespace=None):
         """As in argparse, after the options and the command have been found to exist."""
@@ -74,12 +83,19 @@ class Parser(argparse.ArgumentParser):
 
     def _check_option(self, name):
         if not any(option.startswith(name) for option in self._options):
-            hint = nearest(name, self._options)
-            raise ValueError(
-                f"There is no option {name}: {hint}"
-                if hint
-                else f"There is no option {name}; see `{self.prog} --help`."
-            )
+            hint = nearest(name, self._options) or f"see `{self.prog} --help`."
+            raise ValueError(f"There is no option {name}{':' if hint.endswith('?') else ';'} {hint}")
+
+
+class PrintCompletion(argparse.Action):
+    """``--print-completion bash``: print a script by shtab, so that no TAB waits for Python to start."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Print the script of all commands for the shell `values`."""
+        if shtab is None:
+            raise ValueError(f'{option_string} needs shtab: `pip install "skad[completion]"`.')
+        print(shtab.complete(parser, values))
+        parser.exit()
 
 
 def _one_of(names, what):

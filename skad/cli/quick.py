@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from skad.cli.output import REPORT, complain, tell
 from skad.cli.report import make_report
-from skad.cli.scans import beside, is_file, place_for, scans_of
+from skad.cli.scans import beside, is_file, load_to_score, place_for
+from skad.cli.terminal import REPORT, complain, tell
 from skad.io import write_map
 from skad.report import Gallery
 from skad.single_subject import TRIMMED, SingleSubjectDetector
@@ -18,21 +18,10 @@ LIMITS = (
 ONE_CONTRAST = "With one contrast only, all that shows is brighter or darker than the rest of the brain."
 
 
-def quick(folder=None, *, out, image=(), mask=None, contrasts=None, where=(), jobs=None):
-    """Write maps and report without any training scan; parameters as in ``skad quick --help``.
-
-    Returns
-    -------
-    int
-        0; 1 when some subjects failed and the others were scored; 2 when all failed.
-
-    Raises
-    ------
-    ValueError
-        One sentence that names the file or option.
-    """
+def quick(folder, *, out, image, mask, jobs, **scans):
+    """Write maps and report without any training scan; 1 when some subjects failed, 2 when all failed."""
     out = Path(out)
-    volumes, errors = scans_of("quick", folder, image, mask=mask, contrasts=contrasts, where=where)
+    volumes, errors = load_to_score("quick", folder, image, mask=mask, **scans)
     if not volumes:
         complain("quick", errors)
         return 2

@@ -2,34 +2,21 @@
 
 from pathlib import Path
 
-from skad.cli.cohort import load_cohort
-from skad.cli.json_output import record
-from skad.cli.output import complain, tell
+from skad.cli.scans import load_cohort
+from skad.cli.terminal import complain, record, tell
 from skad.derivatives import Derivative
 from skad.report import write_report
-from skad.report.gallery import VIEWERS
 from skad.report.labels import LabelScores
 
 
-def report(maps, *, out, scans=None, threshold=None, viewers=VIEWERS):
-    """Write the report of a folder of maps; parameters as in ``skad report --help``.
-
-    Returns
-    -------
-    int
-        0; 1 when some subjects could not be shown.
-
-    Raises
-    ------
-    ValueError
-        One sentence that names the folder or option, as when no map can be shown.
-    """
+def report(maps, *, out, scans, threshold, viewers, strict):
+    """Write the report of a folder of maps; 1 when some subjects could not be shown."""
     maps, out = Derivative(maps), Path(out)
     if out.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"--out {out} should end in .html.")
     volumes, errors = [], {}
     if scans is not None:
-        volumes, errors = load_cohort(scans, contrasts=maps.contrasts)
+        volumes, errors = load_cohort(scans, contrasts=maps.contrasts, strict=strict)
         if not any(maps.pairs(volumes)):
             raise ValueError(
                 f"--scans {scans} holds none of the subjects of {maps.folder}: give those the maps were made "

@@ -1,33 +1,38 @@
-"""The scans that a command scores: a folder, one subject's folder, or the files of one patient."""
+"""The scans that a command reads: a folder, one subject's folder, or the files of one patient."""
 
 import contextlib
 import tempfile
+import warnings
 
-from skad.cli.cohort import load_cohort
-from skad.io import read_volume
-from skad.utils.files import written_whole
+from skad.cli.terminal import complain, record, tell, warn
+from skad.datasets import take_inventory
+from skad.io import GeometryWarning, OtherGridWarning, read_volume
 from skad.utils.names import check_name
 
 ENDINGS = (".nii", ".nii.gz")
+SHOWN = 3  # subjects whose geometry is told one by one
 
 
-def scans_of(command, folder, image, *, mask=None, labels=None, contrasts=None, where=(), known=None):
-    """The volumes, and the errors of those that cannot be opened.
+def load_cohort(folder, *, contrasts=None, where=(), missing=None, strict=False, coregister_to=None):
+    """The subjects of a folder; those that cannot be opened come as errors.
+
+    Tells in a line what is used, and warns of what somebody may expect to be used and is not.
 
     Parameters
     ----------
-    command : str
-    folder : path-like or None
-    image : sequence of str
-        ``"NAME=FILE"`` of the contrasts of one patient, in place of a folder.
-    mask, labels : path-like, default=None
-        Files that belong to `image`.
+    folder : path-like
     contrasts : sequence of str, default=None
-        Names that are read; of those without a file all voxels are missing. None takes what there is.
-    where : sequence of str
-        ``"column=value"``.
-    known : sequence of str, default=None
-        Names that `image` may have; None allows any.
+        None takes those that all subjects have.
+    where : sequence of (str, list of str)
+        Columns of participants.tsv and values that will do, all of which should hold; ``participant_id`` and
+        ``session`` need no table.
+    missing : {"raise", "nan"}, default=None
+        What a contrast becomes that a subject does not have; None is "nan" where contrasts are given.
+    strict : bool, default=False
+        Whether what is not used is an error.
+    coregister_to : str, default=None
+        The contrast that the command moves all others onto, which then gives the grid; "" is the first one.
+        Contrasts on other grids are no doubt then.
 
     Returns
     -------
@@ -37,17 +42,100 @@ def scans_of(command, folder, image, *, mask=None, labels=None, contrasts=None, 
     Raises
     ------
     ValueError
+        The folder, a condition; with `strict` also what is not used.
+    """
+    inventory = inventory_of(folder, contrasts=contrasts, where=where)
+    inventory = inventory.starting_with(coregister_to) if coregister_to else inventory
+    if strict:
+        check_strict(inventory)
+    tell(inventory.summary())
+    record(inventory=inventory.to_dict())
+    if missing is None:
+        missing = "raise" if contrasts is None else "nan"
+    with _doubts_told():
+        if coregister_to is not None:
+            warnings.simplefilter("ignore", OtherGridWarning)
+        return inventory.open(missing=missing, on_error="collect")
+
+
+def load_for_training(command, folder, **options):
+    """The subjects that a command learns from, at least one, and how many could not be opened.
+
+    Those are told and left out.
+
+    Raises
+    ------
+    ValueError
+        As `load_cohort`, or no subject can be opened: the first one's error.
+    """
+    volumes, errors = load_cohort(folder, missing="raise", **options)
+    if not volumes:
+        raise next(iter(errors.values()))
+    complain(command, errors)
+    return volumes, len(errors)
+
+
+def load_to_score(command, folder, image, *, mask=None, labels=None, known=None, **options):
+    """The volumes of a folder, or the one of a patient, and the errors of those that cannot be opened.
+
+    Parameters
+    ----------
+    command : str
+    folder : path-like or None
+    image : sequence of (str, path-like)
+        Contrasts and files of one patient, in place of a folder.
+    mask, labels : path-like, default=None
+        Files that belong to `image`.
+    known : sequence of str, default=None
+        The contrasts that are read; of those without a file all voxels are missing. None takes what there is.
+
+    Raises
+    ------
+    ValueError
         There is neither a folder nor an image, or both; a name is not known; a file cannot be read.
     """
     if (folder is None) == (not image):
         raise ValueError(f"{command} needs either a folder of scans or --image NAME=FILE, not both.")
     if folder is not None:
-        return load_cohort(folder, contrasts=contrasts, where=where)
-    files = dict(map(_named_file, image))
+        return load_cohort(folder, **options)
+    files = dict(image)
     for name in files:
         check_name(name, files if known is None else known, "contrast of the detector")
     paths = files if known is None else {name: files.get(name) for name in known}
     return [read_volume(paths, mask=mask, labels=labels)], {}
+
+
+def inventory_of(folder, *, contrasts=None, where=()):
+    """What a folder holds of what is selected."""
+    return take_inventory(folder, contrasts=contrasts, **selection_of(where))
+
+
+def selection_of(where):
+    """What `take_inventory` selects by: subjects and sessions by their names, all else by participants.tsv.
+
+    The values of a column that is named twice add up.
+
+    Examples
+    --------
+    >>> selection_of([("participant_id", ["01"]), ("participant_id", ["02"]), ("fold", ["train"])])
+    {'subjects': ['01', '02'], 'sessions': None, 'where': {'fold': ['train']}}
+    """
+    values = {}
+    for column, allowed in where:
+        values.setdefault(column, []).extend(allowed)
+    subjects, sessions = (values.pop(column, None) for column in ("participant_id", "session"))
+    return {"subjects": _names(subjects), "sessions": _names(sessions), "where": values}
+
+
+def _names(values):
+    """The single names among values that will do."""
+    return None if values is None else [name for name in values if "," not in name]
+
+
+def check_strict(inventory):
+    """Raise where an inventory has doubts."""
+    if inventory.doubts:
+        raise ValueError(f"--strict: {inventory.folder}: {'; '.join(inventory.doubts)}.")
 
 
 def is_file(out):
@@ -87,14 +175,16 @@ def beside(out, ending):
     return out.with_name(out.name.removesuffix(".gz").removesuffix(".nii") + ending)
 
 
-def copy_whole(source, path):
-    """Copy a file, complete or not at all."""
-    with written_whole(path) as temporary:
-        temporary.write_bytes(source.read_bytes())
-
-
-def _named_file(text):
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ValueError(f"--image {text} should look like NAME=FILE, for example FLAIR=flair.nii.gz.")
-    return name, path
+@contextlib.contextmanager
+def _doubts_told():
+    """Print what is in doubt, whatever filters of warnings are set; geometry of many scans in one line."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield
+    geometry = [str(each.message) for each in told if issubclass(each.category, GeometryWarning)]
+    others = [str(each.message) for each in told if not issubclass(each.category, GeometryWarning)]
+    if len(geometry) > SHOWN:
+        rest = len(geometry) - (SHOWN - 1)
+        geometry = [*geometry[: SHOWN - 1], f"{rest} more warnings like that; `skad inspect` lists them all."]
+    for text in [*others, *geometry]:
+        warn(text)

@@ -247,7 +247,7 @@ def test_a_place_that_cannot_be_written_is_named_before_any_work(name, cohort, d
 def test_a_folder_for_a_detector_is_refused(cohort, tmp_path, run, fast):
     code, _, err = run("fit", cohort, "--method", "adm", "--out", tmp_path, *fast)
     assert code == 2
-    is_one_sentence(err, [f"--out {tmp_path} is a folder"])
+    is_one_sentence(err, [f"{tmp_path} is a folder", "--out"])
 
 
 def test_a_detector_is_not_overwritten_by_accident(cohort, tmp_path, run, fast):

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from skad.cli.completion import SHELLS, shtab
-from skad.cli.main import COMMANDS, EXAMPLES
-from skad.cli.parser import Parser
+from skad.cli.arguments import COMMANDS
+from skad.cli.main import parser
+from skad.cli.parser import SHELLS, shtab
 from skad.persistence import load
 from skad.version import __version__
 
@@ -34,11 +34,8 @@ def test_help_fits_a_screen_and_shows_an_example(command, columns, run, monkeypa
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_examples_of_the_help_are_commands_that_parse(command):
-    parser = Parser("skad")
-    each = parser.add_commands({command: ("purpose", ())})[command]
-    COMMANDS[command][0](each)
-    for example in EXAMPLES[command]:
-        assert parser.parse_args(example.split()[1:]).command == command
+    for example in COMMANDS[command].examples:
+        assert parser().parse_args(example.split()[1:]).command == command
 
 
 @pytest.mark.parametrize(
@@ -102,7 +99,7 @@ def test_bash_completes_commands_options_and_values(run):
 
 
 def test_completion_without_shtab_says_what_to_install(run, monkeypatch):
-    monkeypatch.setattr("skad.cli.completion.shtab", None)
+    monkeypatch.setattr("skad.cli.parser.shtab", None)
     code, _, err = run("--print-completion", "bash")
     assert code == 2
     assert err == ['skad: --print-completion needs shtab: `pip install "skad[completion]"`.']

@@ -105,7 +105,7 @@ def test_a_training_that_was_saved_but_not_tidied_is_done(cohort, tmp_path, run,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("skad.cli.fit.tidy", killed)
+        patch.setattr("skad.persistence.resumable.Unfinished.remove", killed)
         assert run(*words)[0] == 130
     before = (tmp_path / "adm.skad").read_bytes()
     assert run(*words, "--resume")[0] == 0

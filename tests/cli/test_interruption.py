@@ -106,15 +106,15 @@ def test_resuming_with_something_else_is_a_mistake_told_in_one_line(other, word,
     assert code == 2
     (line,) = err
     assert f"belongs to a training with other {word}" in line
-    assert line.endswith("resume with the same or add --overwrite.")
+    assert line.endswith("resume with the same, or overwrite it (--overwrite).")
 
 
 def test_an_unfinished_training_is_not_thrown_away_by_accident(interrupted, tmp_path, run):
     code, _, err = run(*interrupted)
     assert code == 2
     assert err == [
-        f"skad fit: {tmp_path / 'adm.skad.checkpoints'} holds an unfinished training: add --resume to go on, "
-        "or --overwrite to start again."
+        f"skad fit: {tmp_path / 'adm.skad.checkpoints'} holds an unfinished training: resume it (--resume), "
+        "or overwrite it (--overwrite)."
     ]
     assert run(*interrupted, "--overwrite")[0] == 0
     assert os.listdir(tmp_path) == ["adm.skad"]

@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from skad.cli.cohort import conditions
+from skad.cli.arguments import condition
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_several_values_of_a_column_will_do(where, subjects, run, detector, coho
 
 
 def test_a_value_with_a_comma_is_a_value_too():
-    assert "A,B" in conditions(["site=A,B"])["site"]
+    assert "A,B" in condition("site=A,B")[1]
 
 
 def test_info_tells_what_a_detector_is(run, detector):

@@ -1,6 +1,7 @@
-"""Methods by name, and their parameters from the command line."""
+"""The methods by name, each as a detector to be trained, and what is worth tuning of it."""
 
-import ast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 
@@ -53,7 +54,7 @@ def _planted(contrasts):
     return VolumeAnomalyDetector(pipeline, preprocessor=VolumePreprocessor())
 
 
-METHODS = {
+METHODS: dict[str, Callable[[Sequence[str]], VolumeAnomalyDetector]] = {
     "mixture": _mixture,
     "ensemble": _ensemble,
     "adm": _adm,
@@ -61,7 +62,7 @@ METHODS = {
     "planted": _planted,
 }
 
-GRIDS = {
+GRIDS: dict[str, dict[str, list[Any]]] = {
     "mixture": {"score__n_components": [2, 3, 4], "score__smoothing": [0.75, 1.5]},
     "ensemble": {"score__network__width": [8, 16], "score__network__dice": [0.0, 0.5]},
     "adm": {
@@ -78,60 +79,102 @@ GRIDS = {
 """What ``skad tune`` tries by default: the scorers' parameters, so that no reconstructor is trained twice."""
 
 
-def build_detector(
-    method, contrasts=(), *, settings=(), seed=0, epochs=None, device="auto", jobs=None, verbose=False
-):
+def make_detector(
+    method: str,
+    contrasts: Sequence[str] = (),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    random_state: int | None = 0,
+    max_epochs: int | None = None,
+    device: str = "auto",
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> VolumeAnomalyDetector:
     """The unfitted detector of a method.
 
     Parameters
     ----------
-    method : str
-        One of `METHODS`.
+    method : {"mixture", "ensemble", "adm", "introvae", "planted"}
+        Name in `METHODS`.
     contrasts : sequence of str, default=()
         Names of the contrasts, for methods that know on which lesions are bright.
-    settings : sequence of str
-        ``"step__parameter=value"``; steps are those of the pipeline and ``preprocessor``.
-    seed, epochs, device
-        Go to every step that has ``random_state``, ``max_epochs``, ``device``; None leaves the default.
-    jobs : int or None
+    parameters : dict of str to object, default=None
+        Values of single parameters, as ``{"score__n_components": 4, "preprocessor__size": (64, 64)}``; steps
+        are those of the pipeline and ``preprocessor``.
+    random_state : int or None, default=0
+        Seed of every step that has one; None leaves the defaults.
+    max_epochs : int, default=None
+        Epochs of every step that is trained in epochs; None leaves the defaults.
+    device : str, default="auto"
+        Of every step with a network: "auto", "cpu", "cuda", "cuda:1".
+    n_jobs : int or None, default=None
         Subjects read at the same time.
-    verbose : bool
-        Progress bars.
+    verbose : bool, default=False
+        Whether to show progress bars.
+
+    Returns
+    -------
+    VolumeAnomalyDetector
 
     Raises
     ------
     ValueError
-        An unknown method or parameter; the message offers the nearest one.
+        There is no such method or parameter (the message offers the nearest one), or a value is not allowed.
+
+    See Also
+    --------
+    skad.persistence.ResumableFit : Train it into a file, in a run that may be interrupted.
+
+    Examples
+    --------
+    >>> from skad.methods import make_detector
+    >>> detector = make_detector("adm", parameters={"score__n_components": 4}, max_epochs=10)
+    >>> [name for name, step in detector.pipeline.steps], detector.pipeline["score"].n_components
+    (['reference', 'score'], 4)
+    >>> make_detector("amd")
+    Traceback (most recent call last):
+    ValueError: There is no method 'amd': did you mean adm?
     """
     detector = METHODS[check_name(method, METHODS, "method")](contrasts)
-    detector.set_params(verbose=verbose, preprocessor__n_jobs=jobs)
-    shared = {"random_state": seed, "max_epochs": epochs, "device": device, "verbose": verbose}
+    detector.set_params(verbose=verbose, preprocessor__n_jobs=n_jobs)
+    shared = {
+        "random_state": random_state,
+        "max_epochs": max_epochs,
+        "device": device,
+        "verbose": verbose,
+    }
     for name in detector.get_params():
         value = shared.get(name.rpartition("__")[2])
         if value is not None:
             detector.set_params(**{name: value})
-    detector.set_params(**dict(_setting(text, detector) for text in settings))
-    _check_values(detector)
-    return detector
+    return set_parameters(detector, parameters or {})
 
 
-def _check_values(detector):
-    """Find a wrong value in the last step before the first one has trained for hours."""
-    for estimator in (detector.preprocessor, *(step for _, step in detector.pipeline.steps)):
-        estimator._validate_params()
+def set_parameters(detector: VolumeAnomalyDetector, parameters: Mapping[str, Any]) -> VolumeAnomalyDetector:
+    """Set parameters of a detector's steps, and check the values of all.
 
+    A wrong value of the last step is found before the first one has trained for hours.
 
-def _setting(text, detector):
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--set {text} should look like step__parameter=value.")
+    Parameters
+    ----------
+    detector : VolumeAnomalyDetector
+        With a Pipeline. It is changed.
+    parameters : dict of str to object
+        By name, as in :func:`make_detector`.
+
+    Returns
+    -------
+    VolumeAnomalyDetector
+        The same.
+
+    Raises
+    ------
+    ValueError
+        There is no such parameter, or a value is not allowed.
+    """
     names = {key.removeprefix("pipeline__"): key for key in detector.get_params() if "__" in key}
-    return names[check_name(name.strip(), names, "parameter")], value_of(value.strip())
-
-
-def value_of(text):
-    """A Python number, string, tuple, None, ...; what is none of these is text."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+    values = {names[check_name(name, names, "parameter")]: value for name, value in parameters.items()}
+    detector.set_params(**values)
+    for step in (detector.preprocessor, *(step for _, step in detector.pipeline.steps)):
+        step._validate_params()
+    return detector

@@ -6,29 +6,17 @@ import joblib
 
 
 @contextlib.contextmanager
-def cluster(address):
-    """Let `joblib.Parallel` use a Dask cluster inside the block.
+def dask_cluster(address):
+    """Let `joblib.Parallel` use the Dask scheduler at an address, as ``tcp://10.0.0.1:8786``, in the block.
 
     A subject whose worker dies is given to another one. Workers read scans and write maps themselves: paths
     have to be the same on all machines.
-
-    Parameters
-    ----------
-    address : str
-        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
 
     Raises
     ------
     ValueError
         Dask is not installed, or no scheduler with workers answers.
     """
-    with connected(address), joblib.parallel_config(backend="dask"):
-        yield
-
-
-@contextlib.contextmanager
-def connected(address):
-    """A client of the scheduler at an address, with a worker at least."""
     try:
         from dask.distributed import Client  # an extra
     except ImportError as error:
@@ -41,5 +29,5 @@ def connected(address):
             f"--dask {address}: no scheduler with workers answers there; start `dask scheduler` and "
             "`dask worker ADDRESS`."
         ) from error
-    with client:
-        yield client
+    with client, joblib.parallel_config(backend="dask"):
+        yield

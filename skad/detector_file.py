@@ -1,0 +1,94 @@
+"""The file of a detector, calibrated or not: how it is opened, and what it says of itself."""
+
+from pathlib import Path
+from typing import Any
+
+from skad.calibration import ConformalCalibrator
+from skad.derivatives.rule import LesionRule
+from skad.detector import VolumeAnomalyDetector
+from skad.persistence import load
+from skad.utils.files import sha256
+from skad.utils.typing import PathLike
+
+
+def load_detector(
+    path: PathLike, device: str = "auto"
+) -> tuple[VolumeAnomalyDetector, ConformalCalibrator | None]:
+    """Read what ``skad fit`` or ``skad calibrate`` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+    device : str, default="auto"
+        Where the networks of the detector compute: "auto", "cpu", "cuda", "cuda:1".
+
+    Returns
+    -------
+    detector : VolumeAnomalyDetector
+    calibrator : ConformalCalibrator or None
+        Around the detector.
+
+    Raises
+    ------
+    ValueError
+        The file holds something else, or cannot be loaded.
+
+    See Also
+    --------
+    skad.load : Any fitted estimator.
+    """
+    loaded = load(path)
+    calibrator = loaded if isinstance(loaded, ConformalCalibrator) else None
+    detector = loaded if calibrator is None else calibrator.detector
+    if not isinstance(detector, VolumeAnomalyDetector):
+        raise ValueError(
+            f"{path} holds a {type(detector).__name__}, which scores slices: give a file of `skad fit`, "
+            "or save a VolumeAnomalyDetector."
+        )
+    if not all(hasattr(detector, name) for name in ("contrasts_", "pipeline_", "preprocessor_")):
+        raise ValueError(f"{path} holds a detector that is not fitted: give a file of `skad fit`.")
+    for name in detector.pipeline_.get_params():
+        if name.rpartition("__")[2] == "device":
+            detector.pipeline_.set_params(**{name: device})
+    return detector, calibrator
+
+
+def describe_file(path: PathLike) -> dict[str, str]:
+    """What the file of a detector holds: size, digest, contrasts, threshold, calibration.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_detector`.
+    """
+    path = Path(path)
+    detector, calibrator = load_detector(path)
+    rule = LesionRule.of(detector, calibrator)
+    calibration = "none: the threshold promises no false-positive rate"
+    if calibrator is not None:
+        calibration = (
+            f"{calibrator.unit}-wise false-positive rate {calibrator.fpr:g}, from {calibrator.n_patients_} "
+            "subjects"
+        )
+    return {
+        "file": f"{path}, {path.stat().st_size / 1e6:.1f} MB",
+        "SHA-256": sha256(path),
+        "contrasts": ", ".join(detector.contrasts_),
+        "learned from": f"{detector.n_slices_} slices without a lesion",
+        "threshold": "none" if rule is None else f"{rule.threshold:.4g}",
+        "calibration": calibration,
+    }
+
+
+def fitted_steps(detector: VolumeAnomalyDetector) -> dict[str, Any]:
+    """Preprocessor and steps of the pipeline of a fitted detector, by name."""
+    steps = getattr(detector.pipeline_, "steps", [("pipeline", detector.pipeline_)])
+    return {"preprocessor": detector.preprocessor_, **dict(steps)}

@@ -1,0 +1,62 @@
+"""The file of a detector, calibrated or not."""
+
+import hashlib
+
+import pytest
+from sklearn.mixture import GaussianMixture
+
+from skad import VolumeAnomalyDetector, save
+from skad.calibration import ConformalCalibrator
+from skad.datasets import make_phantom
+from skad.detector_file import describe_file, fitted_steps, load_detector
+from skad.preprocessing import VolumePreprocessor
+from skad.scoring import IntensityScorer
+
+
+@pytest.fixture(scope="module")
+def volumes():
+    return make_phantom(n_subjects=5, shape=(24, 28, 8), lesion=None, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def detector(volumes):
+    preprocessor = VolumePreprocessor(size=(28, 32))
+    return VolumeAnomalyDetector(IntensityScorer(), preprocessor=preprocessor).fit(volumes[:2])
+
+
+def test_a_detector_comes_with_its_calibrator_or_with_none(detector, volumes, tmp_path):
+    save(detector, tmp_path / "a.skad")
+    save(ConformalCalibrator(detector, fpr=0.4).fit(volumes[2:]), tmp_path / "c.skad")
+    plain, nothing = load_detector(tmp_path / "a.skad")
+    inside, calibrator = load_detector(tmp_path / "c.skad")
+    assert nothing is None and calibrator.detector is inside
+    assert plain.contrasts_ == inside.contrasts_ == detector.contrasts_
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: GaussianMixture(), "holds a GaussianMixture, which scores slices"),
+        (lambda: VolumeAnomalyDetector(IntensityScorer()), "a detector that is not fitted"),
+    ],
+)
+def test_what_is_no_fitted_detector_is_refused(made, message, tmp_path):
+    save(made(), tmp_path / "x.skad")
+    with pytest.raises(ValueError, match=message):
+        load_detector(tmp_path / "x.skad")
+
+
+def test_the_description_tells_what_the_file_is(detector, tmp_path):
+    path = tmp_path / "a.skad"
+    save(detector, path)
+    facts = describe_file(path)
+    assert facts["SHA-256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert facts["learned from"] == f"{detector.n_slices_} slices without a lesion"
+    assert facts["calibration"].startswith("none")
+
+
+def test_the_steps_begin_with_the_preprocessor(detector):
+    assert [type(step).__name__ for step in fitted_steps(detector).values()] == [
+        "VolumePreprocessor",
+        "IntensityScorer",
+    ]

@@ -21,7 +21,7 @@ def write_bids(volumes: Iterable[Volume], folder: PathLike, *, name: str) -> Non
     Parameters
     ----------
     volumes : iterable of Volume
-        Subjects may lack ``sub-``.
+        What to write. Subjects may lack ``sub-``.
     folder : path-like
         Gets ``sub-*/anat/sub-*_T1w.nii.gz`` and the like, and ``derivatives/masks`` with
         ``sub-*_label-lesion_mask.nii.gz`` and ``sub-*_label-brain_mask.nii.gz`` of the volumes that have

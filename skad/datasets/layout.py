@@ -143,8 +143,7 @@ def take_inventory(
     listing, found = find_cases(dataset, _find_any, subjects)
     if not found.cases:
         raise VolumeReadError(_unknown(listing))
-    selection = {"subjects": subjects, "sessions": sessions, "where": where}
-    return survey(listing, found, contrasts=contrasts, **selection)
+    return survey(listing, found, contrasts=contrasts, subjects=subjects, sessions=sessions, where=where)
 
 
 def _find_any(listing):

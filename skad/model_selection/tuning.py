@@ -31,12 +31,17 @@ def slices_for_search(
     preprocessor : VolumePreprocessor
         Is fitted.
     volumes : list of Volume
+        With or without labels.
 
     Returns
     -------
     X : float32 ndarray of shape (n_slices, n_contrasts, height, width)
     has_lesion : int ndarray of shape (n_slices,)
     subjects : str ndarray of shape (n_slices,)
+
+    See Also
+    --------
+    rank_configurations : The search over these slices.
 
     Examples
     --------
@@ -79,7 +84,7 @@ def rank_configurations(
     grid : dict of str to list
         Values of each parameter.
     X : array of shape (n_slices, n_contrasts, height, width)
-        As of :func:`slices_for_search`.
+        Slices of :func:`slices_for_search`.
     has_lesion : int array of shape (n_slices,)
         Slices with a lesion are neither learned from nor scored.
     subjects : array of shape (n_slices,)
@@ -91,7 +96,7 @@ def rank_configurations(
     n_splits : int, default=3
         Folds of the cross-validation.
     verbose : int, default=0
-        As in scikit-learn's searches; 3 prints a line per fit.
+        Messages of the search; 3 prints a line per fit.
 
     Returns
     -------

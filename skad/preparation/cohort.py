@@ -232,6 +232,13 @@ def restore_maps(maps: PathLike, prepared: PathLike, out: PathLike) -> list[Path
     See Also
     --------
     restore_map : One map, as images.
+
+    Examples
+    --------
+    >>> from skad.preparation import restore_maps
+    >>> restore_maps("nowhere", "prepared", "native")
+    Traceback (most recent call last):
+    ValueError: nowhere has no sub-*/anat/sub-*_desc-anomaly_map.nii.gz: give a folder of `skad score`.
     """
     maps = Path(maps)
     paths = sorted(maps.glob(f"sub-*/**/*_{ENDING}.nii.gz"))

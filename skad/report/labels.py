@@ -89,6 +89,24 @@ def write_evaluation(evaluation: Evaluation, folder: PathLike) -> dict[Path, lis
     -------
     dict of pathlib.Path to list of dict
         The tables that were written.
+
+    See Also
+    --------
+    write_report : The report, which shows these tables.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skad.evaluation import evaluate_slices
+    >>> from skad.report import write_evaluation
+    >>> y = np.zeros((2, 8, 9), int)
+    >>> y[:, 2:4, 3:6] = 1
+    >>> anomaly = y + np.random.default_rng(0).random(y.shape)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tables = write_evaluation(evaluate_slices(y, anomaly, ["a", "b"]), folder)
+    >>> [path.name for path in tables]
+    ['evaluation.csv', 'lesion_sizes.csv', 'lesion_volumes.csv']
     """
     folder = Path(folder)
     tables = {

@@ -76,7 +76,9 @@ def _unpacked(values):
     return np.where(values == 0, np.float32(np.nan), X)
 
 
-def measure(slices, cohort, seed, *, device="auto", precision="auto", seconds=None, threads=1, maps=None):
+def measure(
+    slices, cohort, seed, *, device="auto", precision="auto", epochs=None, seconds=None, threads=1, maps=None
+):
     """Train one ensemble and judge its steps; rows of the table.
 
     Parameters
@@ -86,6 +88,8 @@ def measure(slices, cohort, seed, *, device="auto", precision="auto", seconds=No
     seed : int
     device, precision : str, default="auto"
         Of the networks.
+    epochs : int, default=None
+        Of the networks; None for the recipe's.
     seconds : float, default=None
         For the training of the networks: epochs are reduced to what fits; the rows say to how many.
     threads : int, default=1
@@ -98,6 +102,8 @@ def measure(slices, cohort, seed, *, device="auto", precision="auto", seconds=No
     X = _unpacked(arrays[f"{cohort}_train"])
     ensemble = make_lesion_ensemble(CONTRASTS[cohort], device=device, random_state=seed)
     ensemble.set_params(network__precision=precision)
+    if epochs is not None:
+        ensemble.set_params(network__max_epochs=epochs)
     if seconds is not None:
         ensemble.set_params(network__max_epochs=_epochs_within(seconds, ensemble, X))
     start, cpu = time.perf_counter(), time.process_time()
@@ -244,6 +250,7 @@ def main():
     measured.add_argument("--jobs", type=int, default=1)
     measured.add_argument("--device", default="auto")
     measured.add_argument("--precision", default="auto", help="of the networks: auto, fp32 or bf16")
+    measured.add_argument("--epochs", type=int, help="of the networks; default: the recipe's")
     measured.add_argument("--seconds", type=float, help="of training; default: the recipe's epochs")
     measured.add_argument("--threads", type=int, default=1)
     measured.add_argument("--maps", type=Path, help="folder for maps of the members")

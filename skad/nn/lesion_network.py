@@ -6,9 +6,10 @@ from torch import nn
 from skad.nn.atlas_maps import AtlasMaps
 from skad.nn.conditional_maps import ConditionalMaps
 from skad.nn.gaussian_blur import gaussian_blur
+from skad.nn.mirror_maps import mirror_maps
 from skad.nn.unet import UNet
 
-INPUTS = ("image", "reference", "conditional", "position", "atlas")
+INPUTS = ("image", "reference", "conditional", "position", "mirror", "atlas")
 _N_POSITION = 3
 
 
@@ -19,10 +20,10 @@ class LesionNetwork(nn.Module):
     ----------
     n_contrasts : int
         Contrasts of a slice.
-    inputs : tuple of {"image", "reference", "conditional", "position", "atlas"}, default=("image",)
+    inputs : tuple of {"image", "reference", "conditional", "position", "mirror", "atlas"}, default=("image",)
         What the U-Net looks at. "conditional" stands for :class:`ConditionalMaps`, whose mixture is to be set
-        before training; "position" for :func:`position_maps`; "atlas" for :class:`AtlasMaps`, which is to be
-        shown normal slices before training.
+        before training; "position" for :func:`position_maps`; "mirror" for :func:`mirror_maps`; "atlas" for
+        :class:`AtlasMaps`, which is to be shown normal slices before training.
     size : (int, int), default=None
         Height and width of the slices, where "atlas" is an input; other slices are refused then.
     n_components : int, default=3
@@ -66,6 +67,7 @@ class LesionNetwork(nn.Module):
             "reference": lambda: images[:, 1],
             "conditional": lambda: self.conditional(observed) * foreground,
             "position": lambda: position_maps(foreground),
+            "mirror": lambda: mirror_maps(observed, foreground),
             "atlas": lambda: self._deviations(observed) * foreground,
         }
         return torch.cat([make[name]() for name in self.inputs], dim=1)

@@ -73,7 +73,7 @@ def make_lesion_ensemble(
     """
     network = SyntheticAnomalyScorer(
         families=(Lesions(appearance=Appearance(signs=_signs(contrasts))),),
-        inputs=("image", "atlas") if len(contrasts) == 1 else ("image", "conditional", "atlas"),
+        inputs=("image", *("conditional",) * (len(contrasts) > 1), "mirror", "atlas"),
         augmentation=Augmentation(
             Geometry(rotation=15.0, scaling=0.2, translation=0.05), Scanner(scaling=0.15, shift=0.2)
         ),

@@ -97,9 +97,11 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     inputs : sequence of str, default=("image", "reference")
         Inputs of the network: "image"; "reference", where pairs are given; "conditional", how unusual
         each contrast of the image is given the others, under a Gaussian mixture of normal pixels; "position",
-        where a pixel lies in the foreground; "atlas", how far each contrast is from the training slices at
-        the same place, where these explain at least a fifth of each other (slices of one level in a common
-        space; elsewhere "atlas" is left out). Without "reference" only the image of a pair is used.
+        where a pixel lies in the foreground; "mirror", how far each contrast is from the other side of the
+        brain, for slices whose columns run from side to side; "atlas", how far each contrast is from the
+        training slices at the same place, where these explain at least a fifth of each other (slices of one
+        level in a common space; elsewhere "atlas" is left out). Without "reference" only the image of a pair
+        is used.
     clean_share : float, default=0.15
         Share of training slices without a lesion.
     width : int, default=16

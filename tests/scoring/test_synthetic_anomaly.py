@@ -177,7 +177,7 @@ def test_it_finds_lesions_it_has_not_been_shown(pairs):
         ("image",),
         ("conditional",),
         ("image", "position"),
-        ("position", "conditional", "image"),
+        ("position", "conditional", "mirror", "image"),
     ],
     ids="+".join,
 )

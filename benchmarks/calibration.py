@@ -135,7 +135,7 @@ def glioma_tables(folder, n_splits, seed):
     return [
         *rate_table(scores_of(detector, normal), n_splits, seed, sizes=(19, 29)),
         "",
-        "Dice on the patients who did not calibrate, calibrated on the normal slices of 19:",
+        "Dice on the patients not used for calibration; the normal slices of 19 were used:",
         "",
         *dice_table(detector, _rows(normal, np.isin(normal.groups, list(calibrating))), sick),
     ]
@@ -156,11 +156,11 @@ def report(folder, n_subjects=1220, n_splits=200, seed=0):
         "",
         "Made by `python benchmarks/calibration.py --data ../shared/data/glioma "
         "--out docs/results/calibration.md`, "
-        "which says how. Fitted detector: a Gaussian mixture on three contrasts.",
+        "which describes the method. The detector is a Gaussian mixture on three contrasts.",
         "",
         f"## Realized false-positive rates, {n_patients} normal simulated brains, {n_splits} random splits",
         "",
-        "Mean over the splits and, in brackets, where 95 % of the splits lie. The promise is about the mean.",
+        "Mean over the splits; in brackets, the range of 95 % of them. The guarantee applies to the mean.",
         "",
         *rate_table(scores_of(detector, normal), n_splits, seed),
         "",
@@ -168,7 +168,7 @@ def report(folder, n_subjects=1220, n_splits=200, seed=0):
         "",
         *dice_table(detector, normal_few, sick),
         "",
-        f"## Share of {n_splits} runs in which drift is told, level 0.05, 40 subjects of calibration",
+        f"## Share of {n_splits} runs in which drift is detected, level 0.05, 40 subjects of calibration",
         "",
         *drift_table(detector, normal_few, n_splits, seed),
         "",

@@ -28,21 +28,23 @@ N_PIXELS = 20_000  # that maps are compared on
 TEXT = """\
 # Choosing without labels, second try
 
-Which of some scorers that train in seconds finds lesions best, told without a label? A criterion is good when
-its ranking is that of the labels (Spearman's correlation with average precision) and when its choice loses
-little against the best candidate (regret, average precision). The first try, with networks:
-[choosing without labels](selection.md).
+This page compares criteria that select, without labels, the best of several scorers that train in
+seconds. A criterion is good if its ranking agrees with that of the labels (Spearman's correlation
+with average precision) and if its choice loses little against the best candidate (regret, average
+precision). [Choosing without labels](selection.md) reports the first study, with networks.
 
-- **planted, mixed**: average precision on lesions of all families, planted into normal slices of patients (of
-  `glioma`: of a hospital) that nothing was fitted on.
-- **planted, worst family**: the same, the family that a candidate finds worst.
-- **false positives**: minus the share of those normal slices above the threshold that 1 % of the training
-  pixels exceed.
-- **agreement**: Spearman's correlation of a candidate's maps with the mean rank of all candidates' maps.
+- **planted, mixed**: average precision on synthetic lesions of all families, planted into normal
+  slices of patients (of `glioma`: of a hospital) that no candidate was fitted to.
+- **planted, worst family**: the same, for the family with the lowest score of a candidate.
+- **false positives**: minus the share of those normal slices above the threshold that 1 % of the
+  training pixels exceed.
+- **agreement**: Spearman's correlation of a candidate's maps with the mean rank of all candidates'
+  maps.
 - **sums of ranks** of two or three of these.
 
-Aimed at were a correlation of 0.8 and a regret of 0.02 on every cohort. No criterion, and no sum of ranks,
-reaches both on both cohorts: which contrast and which sign a disease has is not in the planted lesions.
+The target was a correlation of 0.8 and a regret of 0.02 on every cohort. No criterion, and no sum
+of ranks, reaches both on both cohorts: synthetic lesions contain no information about the contrast
+and sign of a disease.
 
 Written by `python benchmarks/choice.py`; {n} candidates, one seed.
 """

@@ -26,7 +26,8 @@ BATCH = 24 * 128 * 128
 TEMPLATE = """# Energies of a Gaussian mixture
 
 Made by `python benchmarks/energy.py`: {a.n_pixels:,} pixels, {a.n_features} features,
-{a.n_components} components, {a.threads} of {cores} cores, shortest of {a.n_repeats} turns; {versions}.
+{a.n_components} components, {a.threads} of {cores} cores, shortest of {a.n_repeats} turns;
+{versions}.
 
 | | seconds | times as fast | largest relative difference |
 |---|---|---|---|
@@ -37,8 +38,8 @@ takes {step:.2f} s.
 
 ## Why float64
 
-The last feature is made to repeat the first one ever more closely (first + spread * own content); the last
-column is the largest error of computing the energies in float32 throughout.
+The last feature repeats the first one more and more closely (first + spread * own content); the
+last column is the largest error if the energies are computed in float32 throughout.
 
 | spread | smallest eigenvalue | largest eigenvalue | error of float32 in nats |
 |---|---|---|---|

@@ -18,18 +18,19 @@ TITLES = {
 }
 TEXT = """# GPU
 
-How fast skad trains and scores on a GPU, and how far its maps are from those of a CPU. Written by
+This page shows how fast skad trains and scores on a GPU, and how much its maps differ from those of
+a CPU. It is written by
 
 ```console
 $ python benchmarks/gpu.py --out docs/results/gpu.csv
 $ python benchmarks/gpu.py --page docs/results/gpu.csv --out docs/results/gpu.md
 ```
 
-All images are simulated (`make_phantom`). "Share of peak" is the rate times the floating-point operations
-of the convolutions and matrix products, over the rate of a large bf16 matrix product measured on the same
-device. A difference of maps is in standard deviations of the CPU's float32 map over its foreground; "tf32"
-is PyTorch's default for convolutions in float32. The networks of the comparison with the CPU and of the
-scan at 1 mm are trained for one epoch only.
+All images are simulated (`make_phantom`). "Share of peak" is the rate times the floating-point
+operations of the convolutions and matrix products, divided by the rate of a large bf16 matrix
+product on the same device. Differences of maps are in standard deviations of the CPU's float32 map
+over its foreground; "tf32" is PyTorch's default for convolutions in float32. The networks of the
+comparison with the CPU and of the scan at 1 mm are trained for one epoch only.
 
 {tables}
 """

@@ -84,12 +84,11 @@ def main():
     lines = [
         "# ROC-AUC of many pixels",
         "",
-        f"{arguments.pixels:,} pixels, 6 % of them abnormal, lognormal float32 scores (sigma 1: residuals; "
-        "sigma 10: a tail as heavy as that of mixture energies). "
-        f"numpy {np.__version__}, scikit-learn {sklearn.__version__}. "
-        "Seconds of processor time; speed is relative to scikit-learn; "
-        "memory is the peak on top of labels and scores. "
-        "Made by `python benchmarks/histogram.py`.",
+        f"{arguments.pixels:,} pixels, 6 % of them abnormal, lognormal float32 scores (sigma 1: residuals;",
+        "sigma 10: a tail as heavy as that of mixture energies).",
+        f"numpy {np.__version__}, scikit-learn {sklearn.__version__}.",
+        "Seconds are of processor time; speed is relative to scikit-learn; memory is the peak in addition to",
+        "labels and scores. Written by `python benchmarks/histogram.py`.",
         "",
         "| sigma | method | CPU seconds | times as fast | AUC | difference | memory (MB) |",
         "|---|---|---|---|---|---|---|",

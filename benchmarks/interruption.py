@@ -39,12 +39,12 @@ PAGE = Path(__file__).parent.parent / "docs" / "results" / "interruption.md"
 TABLE = PAGE.parent / "tables" / "interruption.csv"
 TEXT = """# Interrupted runs
 
-Each command was killed (SIGKILL) just before one of its operations on files of the output folder,
-chosen at random among those of an uninterrupted run, and run again with `--resume` (`calibrate`
-with `--overwrite`, `benchmark` as it was). A kill counts as wrong when a file under its final name
-is not whole, when a JSON file describes another map than the one beside it, when the resumed run
-fails, when its models, maps, sidecars or scores differ from those of an uninterrupted run in a
-byte, or when anything is left over.
+Each command was killed (SIGKILL) just before one of its file operations in the output folder,
+chosen at random among those of an uninterrupted run, and then run again with `--resume`
+(`calibrate` with `--overwrite`, `benchmark` without an option). A kill is counted as wrong if a
+file under its final name is incomplete, if a JSON file does not describe the map beside it, if the
+resumed run fails, if its models, maps, sidecars or scores differ from those of an uninterrupted run
+in a byte, or if any temporary file remains.
 
 | command | operations on files | kills | wrong |
 |---|---|---|---|

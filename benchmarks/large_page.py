@@ -7,23 +7,24 @@ import csv
 from pathlib import Path
 
 RESULTS = Path("docs/results")
-TEXT = """# Larger than memory, and through the night
+TEXT = """# Data larger than memory, and long runs
 
 ## Training and scoring from a memory map
 
-`python benchmarks/out_of_core.py` trains `ContrastTranslator` for an epoch and scores from a file of slices
-(64 x 64 pixels, three contrasts). Once its imports are done, the process may allocate 48 MB more
-(`RLIMIT_DATA`), less than the file has. "Training" and "scoring" are the memory that was added and is no
-file, MB.
+`python benchmarks/out_of_core.py` trains `ContrastTranslator` for an epoch and scores from a file
+of slices (64 x 64 pixels, three contrasts). After its imports the process may allocate 48 MB more
+(`RLIMIT_DATA`), less than the size of the file. "Training" and "scoring" are the additional memory
+that is not backed by a file, MB.
 
 {out_of_core}
 
 ## A thousand patients, killed and resumed
 
-`python benchmarks/overnight.py` scores small simulated patients with `skad score --jobs 2`, kills the command
-and its processes when a third of the maps is there, and resumes with `--resume`. Memory is that of all
-processes together, MB, the maximum of the first and of the last third of a run; the first run begins with the
-start of the workers. Other work ran on the machine, so that the rate is a lower bound.
+`python benchmarks/overnight.py` scores small simulated patients with `skad score --jobs 2`, kills
+the command and its processes when a third of the maps is written, and continues with `--resume`.
+Memory is that of all processes together, MB, the maximum of the first and of the last third of a
+run; the first run includes the start of the workers. Other processes ran on the machine, so the
+rate is a lower bound.
 
 {overnight}
 """

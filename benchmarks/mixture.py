@@ -26,29 +26,29 @@ CONTRASTS = ("T1w", "FLAIR", "ce-gadolinium_T1w")
 SIZES = {"1-3": (1, 3), "4-11": (4, 11), "12-27": (12, 27), "28-": (28, np.inf)}
 METRICS = ("roc_auc", "average_precision", "best_dice")
 HEAD = """\
-# The conditional mixture: floors
+# The conditional mixture: baselines
 
-How well a Gaussian mixture finds lesions with no network at all
-([method](../methods/conditional_mixture.md)). Fitted on the lesion-free slices of the training patients:
-gliomas for `glioma` (validation patients) and `ms`, strokes for `stroke`. "own volume" saw no other
-patient; "less abnormal of both" takes the smaller value of the cohort's map and the patient's own. Pixels
-of all patients of a cohort are pooled: AUC / average precision / best Dice, mean over seeds ({n_seeds}). The
-share that is trimmed from a patient's own volume (20 %) was chosen on the training patients' lesions;
-nothing else saw a label.
+These tables show how well a Gaussian mixture detects lesions without any network
+([method](../methods/conditional_mixture.md)). It is fitted to the lesion-free slices of the
+training patients: gliomas for `glioma` (validation patients) and `ms`, strokes for `stroke`. "own
+volume" is fitted to the scored patient only; "less abnormal of both" is the smaller value of the
+cohort's map and the patient's own. Pixels of all patients of a cohort are pooled: AUC / average
+precision / best Dice, mean over seeds ({n_seeds}). The share trimmed from a patient's own volume
+(20 %) was chosen on the training patients' lesions; no other choice used a label.
 
 Written by `python benchmarks/mixture.py`.
 """
 SIZES_TEXT = """
 ## Lesions found, by size
 
-Share of lesions (connected pixels of a slice) with a pixel above the threshold that 1 % of the cohort's
-normal pixels exceed; z-scores.
+Share of lesions (connected pixels of a slice) with a pixel above the threshold that 1 % of the
+cohort's normal pixels exceed; z-scores.
 """
 COSTS_TEXT = """
 ## Costs
 
-Seconds of processor time (one core): fitting on a cohort; fitting to and scoring one patient's own volume,
-mean over patients.
+Seconds of processor time (one core): fitting to a cohort; fitting to and scoring one patient's own
+volume, mean over patients.
 """
 
 

@@ -433,11 +433,11 @@ TARGETS = {
 
 TEXT = """# Robustness
 
-Good files are mutated at random (bytes, values, structure; the seed of a mutant is its number) and read. A
-mutant may be accepted or refused by skad's own error. It *escapes* when anything else happens: another
-exception, more than {seconds:g} s of CPU or {megabytes:g} MB beyond the size of the file, a program
-started, a connection opened, something unpickled, a file written, or a process that ends. A small seeded
-part of each row is a test (`tests/test_robustness.py`).
+Valid files are mutated at random (bytes, values, structure; the seed of a mutant is its number) and
+read. A mutant may be accepted, or refused with skad's own error. It *escapes* if anything else
+happens: another exception, more than {seconds:g} s of CPU or {megabytes:g} MB beyond the size of
+the file, a started program, an opened connection, an unpickled object, a written file, or the end
+of the process. A small seeded part of each row is a test (`tests/test_robustness.py`).
 
 Written by `python benchmarks/robustness.py`.
 

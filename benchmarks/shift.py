@@ -35,18 +35,19 @@ NAMES = {
     "stroke": "stroke, FLAIR alone",
 }
 TEXT = """\
-# Under a shift
+# Distribution shift
 
-What detectors lose on scans unlike those they learned from: validation gliomas of the training hospitals;
-the same at a coarser resolution and with bent tone curves; without T1; gliomas of all hospitals but the only
-one that was trained on (mean of four); multiple sclerosis from another scanner; strokes from many scanners,
-with FLAIR alone. Scores are over all pixels of a cohort; "-": the method needs every contrast.
-
-"false positives" is the share of the cohort's normal pixels above the threshold that 1 % of the training
+These tables show how much detectors lose on scans unlike those of the training. The columns are:
+validation gliomas of the training hospitals; the same at a coarser resolution and with changed tone
+curves; without T1; gliomas of all hospitals but the single one used for training (mean of four);
+multiple sclerosis from another scanner; strokes from many scanners, with FLAIR alone. Scores are
+computed over all pixels of a cohort; "-" means that the method needs every contrast. "False
+positives" is the share of the cohort's normal pixels above the threshold that 1 % of the training
 pixels exceed.
 
-Written by `python benchmarks/shift.py`, for the methods of `benchmarks/studies/shift.toml` that train in
-seconds. For networks, and for a cohort of your own (a table in that file): `skad benchmark`.
+Written by `python benchmarks/shift.py`, for the methods of `benchmarks/studies/shift.toml` that
+train in seconds. For networks, and for a cohort of your own (a table in that file): `skad
+benchmark`.
 """
 METRICS = {
     "average_precision": "Average precision",

@@ -5,17 +5,18 @@ from pathlib import Path
 
 TEXT = """# Speed
 
-CPU time and memory of skad, of skad before this round of work and of others who do the same. Written by
-`python benchmarks/speed.py`; the rows are in `docs/results/speed.csv`. One thread; every figure is the median
-of processes that ran in turn, as many as the last column says. {versions}.
+CPU time and memory of skad, of an earlier version of skad ("skad before") and of other packages for
+the same task. Written by `python benchmarks/speed.py`; the rows are in `docs/results/speed.csv`.
+Every process uses one thread; every figure is the median over processes that ran in turn, whose
+number is in the last column. {versions}.
 
-- The cubic rows resample four contrasts of 182 x 218 x 182 voxels. skad also finds the foreground, extends it
-  into the background, smooths against aliasing and normalizes intensities; the others resample only. skad has
-  no linear mode for images.
-- "torch loop" trains the same network with the same loss and optimizer without an estimator; "from the
-  equations" is a loop in which every term of the published objective has passes of its own.
-- "A further subject" is a quarter of the difference between six patients and two (121 x 145 x 40 voxels,
-  three contrasts, a small ADM); its memory column is what the subject adds to `report.html`, MB.
+- The cubic rows resample four contrasts of 182 x 218 x 182 voxels. skad also finds the foreground,
+  extends it into the background, smooths against aliasing and normalizes intensities; the other
+  packages resample only. skad has no linear mode for images.
+- "torch loop" trains the same network with the same loss and optimizer without an estimator; "from
+  the equations" is a loop with separate passes for each term of the published objective.
+- "A further subject" is a quarter of the difference between six patients and two (121 x 145 x 40
+  voxels, three contrasts, a small ADM); its memory column is the size it adds to `report.html`, MB.
 
 {tables}
 """

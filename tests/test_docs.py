@@ -42,6 +42,22 @@ def test_links_lead_to_files(page):
     assert [link for link in files if not (page.parent / link).exists()] == []
 
 
+def lines_of_prose(text):
+    """Lines outside code blocks, formulas, tables, headings and images."""
+    blocks = re.sub(r"^ *```.*?^ *```|^\$\$.*?\$\$$", "", text, flags=re.M | re.S)
+    return [line for line in blocks.splitlines() if not re.match(r"\s*([|#<]|!\[)", line)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name != "CHANGELOG.md"],  # merged line by line
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_prose_is_wrapped_at_100_columns(page):
+    lines = lines_of_prose(page.read_text())
+    assert [line for line in lines if len(line) > 100 and " " in line.strip()[:100]] == []
+
+
 def test_every_page_of_a_method_is_in_the_table():
     table = (METHODS / "index.md").read_text()
     assert [

@@ -103,7 +103,7 @@ def _read_in_every_role(path):
 
 def _slices(path, **arguments):
     volume = read_volume({"T1w": path}, subject="mutant", **arguments)
-    prepare = VolumePreprocessor(size=(8, 8), voxel_size=2.5, fit_mode="resize", max_voxels=2**20)
+    prepare = VolumePreprocessor(size=(8, 8), voxel_size=2.5, size_mode="resize", max_voxels=2**20)
     return prepare.fit([volume]).transform([volume])
 
 

@@ -26,7 +26,11 @@ from skad.metrics.groups import check_groups
 from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import Array, FloatArray, IntArray
 
-_SAMPLE = {"pixel": conformal.score_tail, "volume": conformal.largest_score}
+_SAMPLE = {
+    "pixel": conformal.score_tail,
+    "patient": conformal.largest_score,
+    "volume": conformal.largest_score,  # another name of "patient"
+}
 
 
 class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
@@ -34,7 +38,7 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
 
     Guarantee: if a new normal patient is exchangeable with the patients of `fit`, then, averaged over both,
     the share of the new patient's foreground pixels that `predict` calls abnormal (``unit="pixel"``), or the
-    probability that it calls any pixel of the patient abnormal (``unit="volume"``), is at most `fpr`.
+    probability that it calls any pixel of the patient abnormal (``unit="patient"``), is at most `fpr`.
     It holds for any detector and any number of pixels; it needs ``1 / fpr - 1`` patients, whom the detector
     has not learned from. Theorem and proof: :mod:`skad.calibration.conformal`.
 
@@ -46,8 +50,9 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
         as it is, not cloned.
     fpr : float in (0, 1), default=0.01
         False-positive rate. It may be changed after `fit`: ``set_params(fpr=0.05)``.
-    unit : {"pixel", "volume"}, default="pixel"
-        What the rate counts: pixels of a patient, or patients.
+    unit : {"pixel", "patient"}, default="pixel"
+        What the rate counts: abnormal pixels of a normal patient, or normal patients with any abnormal pixel.
+        "volume" is another name of "patient".
     n_jobs : int or None, default=None
         Number of volumes scored at the same time; slices are passed to the detector all at once.
 
@@ -73,7 +78,7 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
     threshold, take several times as many.
 
     Taking components away from the mask (a smallest lesion size) keeps the guarantee; growing it (hysteresis
-    with a lower second threshold) keeps that of ``unit="volume"`` only.
+    with a lower second threshold) keeps that of ``unit="patient"`` only.
 
     References
     ----------
@@ -87,7 +92,8 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
     >>> from skad.scoring import IntensityScorer
     >>> X = np.arange(8.0).reshape(4, 1, 1, 2)
     >>> detector = IntensityScorer(smoothing=0).fit(X)
-    >>> calibrator = ConformalCalibrator(detector, fpr=0.2, unit="volume").fit(X, groups=["a", "b", "c", "d"])
+    >>> calibrator = ConformalCalibrator(detector, fpr=0.2, unit="patient")
+    >>> calibrator = calibrator.fit(X, groups=["a", "b", "c", "d"])
     >>> calibrator.predict(X + 1)
     array([[[ 1,  1]],
            [[ 1,  1]],
@@ -98,7 +104,7 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
     _parameter_constraints = {
         "detector": [HasMethods("score_samples"), HasMethods("score_volumes")],
         "fpr": [Interval(Real, 0, 1, closed="neither")],
-        "unit": [StrOptions({"pixel", "volume"})],
+        "unit": [StrOptions(set(_SAMPLE))],
         "n_jobs": [Integral, None],
     }
 
@@ -179,7 +185,7 @@ class ConformalCalibrator(DocumentationLinkMixin, BaseEstimator):
         return _each(_labels, self.decision_function(X))
 
     def p_value_map(self, X: Array | Sequence[Volume]) -> FloatArray | list[FloatArray]:
-        """p-value of every pixel: with ``unit="volume"`` corrected for all pixels of the patient.
+        """p-value of every pixel: with ``unit="patient"`` corrected for all pixels of the patient.
 
         Returns
         -------

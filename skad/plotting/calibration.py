@@ -5,7 +5,11 @@ import numpy as np
 from skad.plotting.drawing import GUIDE, axis_or_new, check_names, curve_styles
 
 _POINTS = 400  # of a curve, at most
-_UNITS = {"pixel": "share of a normal patient's pixels", "volume": "share of normal patients"}
+_UNITS = {
+    "pixel": "share of a normal patient's pixels",
+    "patient": "share of normal patients",
+    "volume": "share of normal patients",  # another name of "patient"
+}
 
 
 def plot_calibration(p_values, *, unit="pixel", ax=None):
@@ -17,7 +21,7 @@ def plot_calibration(p_values, *, unit="pixel", ax=None):
         One array of p-values per normal patient, such as ``p_value_map`` of a
         :class:`skad.calibration.ConformalCalibrator`, of patients that it was not calibrated on; NaN is left
         out. One curve per name.
-    unit : {"pixel", "volume"}, default="pixel"
+    unit : {"pixel", "patient"}, default="pixel"
         What a rate counts: the pixels of a patient that are called abnormal, or the patients with any such
         pixel, as the calibrator's ``unit``.
     ax : matplotlib.axes.Axes, default=None

@@ -45,7 +45,7 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
         None keeps the volume's own.
     size : tuple of 2 int, default=(128, 128)
         Height (anterior-posterior) and width (right-left) of the slices, pixels.
-    fit_mode : {"auto", "resize", "crop"}, default="auto"
+    size_mode : {"auto", "resize", "crop"}, default="auto"
         How slices get `size`: "resize" scales the whole field of view with square pixels (A), so `voxel_size`
         is not the pixels' size; "crop" cuts or pads around the center and keeps the voxels as pixels (K).
         "auto" is "crop" when `voxel_size` is given, so that a pixel is as many mm in every patient, else
@@ -101,7 +101,7 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
     _parameter_constraints = {
         "voxel_size": [Interval(Real, 0, None, closed="neither"), tuple, list, None],
         "size": [tuple, list],
-        "fit_mode": [StrOptions({"auto", "resize", "crop"})],
+        "size_mode": [StrOptions({"auto", "resize", "crop"})],
         "intensity": [StrOptions({"zscore", "whitematter", "range"}), None],
         "mask": [StrOptions({"auto", "given", "nonzero", "otsu"}), None],
         "outside": [StrOptions({"nan", "zero"})],
@@ -115,7 +115,7 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
         *,
         voxel_size=None,
         size=(128, 128),
-        fit_mode="auto",
+        size_mode="auto",
         intensity="zscore",
         mask="auto",
         outside="nan",
@@ -125,7 +125,7 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
     ):
         self.voxel_size = voxel_size
         self.size = size
-        self.fit_mode = fit_mode
+        self.size_mode = size_mode
         self.intensity = intensity
         self.mask = mask
         self.outside = outside
@@ -241,9 +241,9 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
         super()._validate_params()
         _check_lengths(self.size, self.voxel_size)
 
-    def _fit_mode(self):
-        if self.fit_mode != "auto":
-            return self.fit_mode
+    def _size_mode(self):
+        if self.size_mode != "auto":
+            return self.size_mode
         return "resize" if self.voxel_size is None else "crop"
 
     def _landmarks(self, volume):
@@ -270,7 +270,7 @@ class VolumePreprocessor(DocumentationLinkMixin, BaseEstimator):
             intensities = normalizers(volume, axial, self.contrasts_, self._normalizer)
         spacing = _per_slice_axis(self.voxel_size)
         placement = place(
-            volume, axial, intensities, voxel_size=spacing, size=self.size, fit_mode=self._fit_mode()
+            volume, axial, intensities, voxel_size=spacing, size=self.size, size_mode=self._size_mode()
         )
         X = to_slices(volume, axial, placement, self.contrasts_)
         kept = np.arange(len(X))

@@ -143,12 +143,12 @@ def normalizers(volume, axial, contrasts, fit_one):
     return found
 
 
-def place(volume, axial, intensities, *, voxel_size, size, fit_mode):
+def place(volume, axial, intensities, *, voxel_size, size, size_mode):
     """How the slices lie in the volume: all steps with their numbers filled in."""
     reorientation = axial.reorientation
     shape, spacing = reorientation.along_slices(volume.shape), reorientation.along_slices(volume.voxel_size)
     resampling = Resampling.to_spacing(shape, spacing, voxel_size)
-    framing = FRAMINGS[fit_mode](resampling.new_shape[1:], resampling.new_spacing[1:], tuple(size))
+    framing = FRAMINGS[size_mode](resampling.new_shape[1:], resampling.new_spacing[1:], tuple(size))
     return Placement(reorientation, resampling, framing, PackedMask.pack(axial.mask), intensities)
 
 
@@ -176,7 +176,7 @@ def to_slices(volume, axial, placement, contrasts):
     if placement.framing.cuts(inside.mask):
         warnings.warn(
             f"Cropping slices to {placement.framing.size} cuts off foreground of subject {volume.subject!r}: "
-            "choose a larger size, a larger voxel_size, or fit_mode='resize'.",
+            "choose a larger size, a larger voxel_size, or size_mode='resize'.",
             stacklevel=2,
         )
     X = np.full(

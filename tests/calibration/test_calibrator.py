@@ -45,9 +45,10 @@ def cohort(n_patients, seed=0, n_slices=3, n_contrasts=2):
     return X.astype(np.float32), groups
 
 
-def test_volume_masks_are_above_the_quantile_of_patients_maxima():
+@pytest.mark.parametrize("unit", ["patient", "volume"])
+def test_patient_masks_are_above_the_quantile_of_patients_maxima(unit):
     X, groups = cohort(19)
-    calibrator = ConformalCalibrator(Brightness(), fpr=0.1, unit="volume").fit(X, groups=groups)
+    calibrator = ConformalCalibrator(Brightness(), fpr=0.1, unit=unit).fit(X, groups=groups)
     maxima = np.sort([np.nanmax(X[groups == patient, 0]) for patient in range(19)])
     new, _ = cohort(30, seed=1)
     quantile = maxima[17]  # ceil(20 * 0.9) = 18
@@ -71,7 +72,7 @@ def test_pixel_masks_meet_the_risk_that_is_controlled_and_no_smaller_threshold_d
     np.testing.assert_array_equal(calibrator.predict(X) == -1, X[:, 0] >= smallest)
 
 
-@pytest.mark.parametrize("unit", ["pixel", "volume"])
+@pytest.mark.parametrize("unit", ["pixel", "patient"])
 def test_masks_are_where_p_values_are_at_most_the_rate(unit):
     X, groups = cohort(40)
     calibrator = ConformalCalibrator(Brightness(), unit=unit, fpr=0.1).fit(X, groups=groups)
@@ -90,11 +91,11 @@ def test_new_patients_get_the_rates_that_are_promised():
     for seed in range(300):
         X, groups = cohort(20, seed=seed)
         normal, new = groups > 0, X[groups == 0]
-        for unit, results in (("volume", hits), ("pixel", shares)):
+        for unit, results in (("patient", hits), ("pixel", shares)):
             calibrator = ConformalCalibrator(Brightness(), fpr=0.1, unit=unit)
             labels = calibrator.fit(X[normal], groups=groups[normal]).predict(new)
             abnormal = (labels == -1)[labels != 0]
-            results.append(abnormal.any() if unit == "volume" else abnormal.mean())
+            results.append(abnormal.any() if unit == "patient" else abnormal.mean())
     for results in (hits, shares):
         assert 0.02 < np.mean(results) <= 0.1 + 3 * np.std(results) / np.sqrt(len(results))
 
@@ -192,7 +193,7 @@ def volume_detector(request):
 
 def test_volumes_are_calibrated_on_their_own_grid(volume_detector):
     normal = [brain(seed) for seed in range(9)]
-    calibrator = ConformalCalibrator(volume_detector, fpr=0.1, unit="volume").fit(normal)
+    calibrator = ConformalCalibrator(volume_detector, fpr=0.1, unit="patient").fit(normal)
     maxima = [np.nanmax(volume_detector.score_volume(volume).get_fdata()) for volume in normal]
     assert -calibrator.offset_ == pytest.approx(max(maxima), rel=1e-6)
     sick, healthy = brain(50, lesion=30.0), normal[0]

@@ -31,7 +31,7 @@ def volume(seed, *, brain=BRAIN, draw=None, voxel=VOXEL, source=None):
 
 @pytest.fixture(scope="module")
 def detector():
-    prepare = VolumePreprocessor(size=(20, 20), voxel_size=None, fit_mode="crop")
+    prepare = VolumePreprocessor(size=(20, 20), voxel_size=None, size_mode="crop")
     scorer = IntensityScorer(contrast=1, smoothing=0)
     return VolumeAnomalyDetector(scorer, preprocessor=prepare).fit([volume(seed) for seed in range(4)])
 
@@ -91,7 +91,9 @@ def test_usual_values_reach_four_deviations_or_the_tolerance():
 def test_scoring_warns_with_the_subject_and_loading_keeps_the_profile(detector, tmp_path):
     save(detector, tmp_path / "x.skad")
     loaded = load(tmp_path / "x.skad")
-    with pytest.warns(UnlikeTrainingWarning, match=r"Subject 'sub-9' is unlike training\. Voxels are"):
+    with pytest.warns(
+        UnlikeTrainingWarning, match=r"Subject 'sub-9' differs from the training scans\. Voxels are"
+    ):
         loaded.score_volume(volume(9, voxel=(2.0, 2.0, 5.0)))
 
 

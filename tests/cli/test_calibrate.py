@@ -49,7 +49,7 @@ def normal(tmp_path_factory, brain, write_subject):
 def calibrated(detector, normal, tmp_path_factory):
     """The detector, calibrated on whole subjects; not to be changed."""
     out = tmp_path_factory.mktemp("calibrated") / "calibrated.skad"
-    arguments = ["calibrate", detector, normal, "--out", out, "--fpr", 0.1, "--unit", "volume"]
+    arguments = ["calibrate", detector, normal, "--out", out, "--fpr", 0.1, "--unit", "patient"]
     assert main([str(argument) for argument in arguments]) == 0
     return out
 
@@ -59,8 +59,8 @@ quiet = pytest.mark.filterwarnings("ignore::skad.calibration.DriftWarning")  # l
 
 def test_the_calibrated_file_is_the_detector_with_the_library_s_threshold(calibrated, detector, normal):
     loaded = load_detector(calibrated)
-    expected = ConformalCalibrator(load_detector(detector), fpr=0.1, unit="volume").fit(load(normal))
-    assert (loaded.fpr, loaded.unit, loaded.n_patients_) == (0.1, "volume", 9)
+    expected = ConformalCalibrator(load_detector(detector), fpr=0.1, unit="patient").fit(load(normal))
+    assert (loaded.fpr, loaded.unit, loaded.n_patients_) == (0.1, "patient", 9)
     np.testing.assert_array_equal(loaded.thresholds_, expected.thresholds_)
     volume = load(normal)[0]
     np.testing.assert_array_equal(
@@ -181,7 +181,7 @@ def test_a_calibrated_file_is_not_overwritten_by_accident_and_can_be_calibrated_
     arguments = ["calibrate", calibrated, normal, "--out", out, "--fpr", 0.2]
     code, _, err = run(*arguments)
     assert code == 2
-    one_sentence(err, "exists already", "--overwrite")
+    one_sentence(err, "already exists", "--overwrite")
     assert out.read_text() == "precious"
     code, told, _ = run(*arguments, "--overwrite")
     assert code == 0 and "pixel-wise false-positive rate of 0.2, from 9 subjects" in told

@@ -38,6 +38,6 @@ def detector():
 
 
 def make_detector(**parameters):
-    prepare = VolumePreprocessor(size=(9, 8), fit_mode="crop", intensity=None, **parameters)
+    prepare = VolumePreprocessor(size=(9, 8), size_mode="crop", intensity=None, **parameters)
     scorer = IntensityScorer(smoothing=0, contamination=0)
     return VolumeAnomalyDetector(scorer, preprocessor=prepare).fit([brain(seed) for seed in (7, 8)])

@@ -183,7 +183,7 @@ def test_pixels_of_a_map_are_drawn_normal_and_abnormal_without_background(ax):
         plot_mixture(features[:, :2], mixture)
 
 
-@pytest.mark.parametrize("unit", ["pixel", "volume"])
+@pytest.mark.parametrize("unit", ["pixel", "patient"])
 def test_a_calibration_curve_counts_what_is_called_abnormal(unit, ax):
     rng = np.random.default_rng(0)
     patients = [np.append(rng.integers(1, 40, n) / 40, np.nan) for n in (5, 9, 30)]

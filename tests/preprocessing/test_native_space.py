@@ -15,7 +15,7 @@ SETTINGS = {
     "smaller": {"size": (16, 15)},
     "finer voxels": {"voxel_size": 1.0, "size": (80, 80)},
     "coarser voxels": {"voxel_size": (2.0, 2.0, 3.0), "size": (40, 40)},
-    "cropped": {"fit_mode": "crop", "size": (40, 40)},
+    "cropped": {"size_mode": "crop", "size": (40, 40)},
 }
 
 
@@ -75,7 +75,7 @@ def test_a_block_comes_back_whole_and_alone(affine, corner):
 @given(affine=affines())
 def test_without_interpolation_the_way_back_is_exact(affine):
     image, _ = planted((4, 5, 6))
-    prepare = VolumePreprocessor(size=(30, 31), fit_mode="crop")
+    prepare = VolumePreprocessor(size=(30, 31), size_mode="crop")
     stack = prepare.fit_transform([Volume({"T1w": image}, affine)])
     (native,) = prepare.inverse_transform(stack.X[:, 0], stack)
     inside = image[image > 0]

@@ -42,7 +42,7 @@ def test_a_stack_holds_the_slices_of_all_subjects_in_order():
 
 def test_slices_are_the_volumes_own_pixels():
     volume = subject()
-    stack = VolumePreprocessor(size=(24, 20), intensity=None, mask="nonzero", fit_mode="crop").fit_transform(
+    stack = VolumePreprocessor(size=(24, 20), intensity=None, mask="nonzero", size_mode="crop").fit_transform(
         [volume]
     )
     expected = np.where(volume.contrasts["FLAIR"] == 0, np.nan, volume.contrasts["FLAIR"])
@@ -50,7 +50,7 @@ def test_slices_are_the_volumes_own_pixels():
 
 
 def test_zscore_has_mean_zero_and_variance_one_in_each_subject_and_contrast():
-    stack = VolumePreprocessor(size=(24, 20), fit_mode="crop").fit_transform([subject(), subject("2", 1)])
+    stack = VolumePreprocessor(size=(24, 20), size_mode="crop").fit_transform([subject(), subject("2", 1)])
     for index in (0, 1):
         X = stack.X[stack.volume_index == index]
         np.testing.assert_allclose(np.nanmean(X, axis=(0, 2, 3)), 0, atol=1e-5)
@@ -63,7 +63,7 @@ def test_all_slices_are_kept_when_asked():
 
 
 def test_labels_follow_the_images():
-    stack = VolumePreprocessor(size=(24, 20), fit_mode="crop").fit_transform([subject(labels=labels(2, 3))])
+    stack = VolumePreprocessor(size=(24, 20), size_mode="crop").fit_transform([subject(labels=labels(2, 3))])
     assert stack.y.any(axis=(1, 2)).tolist() == [False, True, True, False, False]
     np.testing.assert_array_equal(stack.y[1], labels(2)[:, :, 2].T)
 
@@ -154,7 +154,7 @@ def test_white_matter_landmarks_are_learned_in_fit_and_used_later():
 
 def test_intensities_can_be_given_back_in_scanner_units():
     volume = subject()
-    stack = VolumePreprocessor(size=(24, 20), fit_mode="crop").fit_transform([volume])
+    stack = VolumePreprocessor(size=(24, 20), size_mode="crop").fit_transform([volume])
     back = stack.placements[0].intensities["T1w"].inverse(stack.X[:, 0])
     np.testing.assert_allclose(np.nanmax(back), volume.contrasts["T1w"].max(), rtol=1e-5)
 
@@ -193,7 +193,7 @@ def test_maps_of_another_stack_are_refused():
 
 
 def test_cropping_foreground_away_warns_and_its_map_is_nan():
-    prepare = VolumePreprocessor(size=(10, 10), fit_mode="crop")
+    prepare = VolumePreprocessor(size=(10, 10), size_mode="crop")
     with pytest.warns(UserWarning, match=r"cuts off foreground of subject 'sub-1': choose a larger size"):
         stack = prepare.fit_transform([subject()])
     native = prepare.inverse_transform(stack.X[:, 0], stack)[0].get_fdata()
@@ -202,7 +202,7 @@ def test_cropping_foreground_away_warns_and_its_map_is_nan():
 
 @pytest.mark.parametrize(
     ("kwargs", "mode"),
-    [({}, "resize"), ({"voxel_size": 2.0}, "crop"), ({"voxel_size": 2.0, "fit_mode": "resize"}, "resize")],
+    [({}, "resize"), ({"voxel_size": 2.0}, "crop"), ({"voxel_size": 2.0, "size_mode": "resize"}, "resize")],
 )
 def test_pixels_keep_their_size_when_a_voxel_size_is_asked_for(kwargs, mode):
     stack = VolumePreprocessor(size=(60, 60), **kwargs).fit_transform([subject()])
@@ -269,7 +269,7 @@ def test_landmarks_of_a_contrast_nobody_has_cannot_be_learned():
         {"size": (128,)},
         {"size": (0, 5)},
         {"size": 128},
-        {"fit_mode": "scale"},
+        {"size_mode": "scale"},
         {"intensity": "minmax"},
         {"mask": "bet"},
         {"outside": 0},

@@ -75,7 +75,7 @@ def test_classes_lie_where_they_are_in_people():
 
 def test_slices_carry_the_classes_as_they_are():
     size = head().shape[1::-1]
-    stack = VolumePreprocessor(size=size, mask="given", fit_mode="crop", slices="all").fit_transform(
+    stack = VolumePreprocessor(size=size, mask="given", size_mode="crop", slices="all").fit_transform(
         [labeled_head()]
     )
     axial = (

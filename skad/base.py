@@ -97,7 +97,7 @@ class ImageEstimatorMixin(DocumentationLinkMixin, StableStateMixin):
         known = getattr(self, "n_contrasts_in_", n_contrasts)
         if getattr(self, "warm_start", False) and known != n_contrasts:
             raise ValueError(
-                f"warm_start=True goes on with what was learned from {known} contrasts, got {n_contrasts}; "
+                f"warm_start=True continues from a fit with {known} contrasts, got {n_contrasts}; "
                 "set warm_start=False."
             )
 

@@ -27,7 +27,7 @@ def reconstructor_in(estimator: Any) -> Any:
         reconstructor_in(estimator[-2])  # raises where the step before makes none
         return estimator[:-1]
     raise ValueError(
-        f"{type(estimator).__name__} makes no normal reference: put a reconstructor before it, such as "
+        f"{type(estimator).__name__} makes no reference: put a reconstructor before it, such as "
         "ContrastTranslator."
     )
 

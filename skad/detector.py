@@ -366,7 +366,7 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         profile = getattr(self, "profile_", None)  # files of earlier versions have none
         for sentence in [] if profile is None else profile.compare(stack):
             warnings.warn(
-                f"Subject {stack.volumes[0].subject!r} is unlike training. {sentence}",
+                f"Subject {stack.volumes[0].subject!r} differs from the training scans. {sentence}",
                 UnlikeTrainingWarning,
                 stacklevel=3,
             )
@@ -413,7 +413,7 @@ def _lesion_free(preprocessor, volume):
     missing = missing_in(stack)
     if missing:
         raise ValueError(
-            f"Subject {volume.subject!r} has no {missing[0]}, but learning needs every contrast: "
+            f"Subject {volume.subject!r} has no {missing[0]}, but training needs every contrast: "
             "leave the subject out."
         )
     normal = stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]

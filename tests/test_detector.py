@@ -87,15 +87,15 @@ AFFINES = {
 }
 
 
-@pytest.mark.parametrize("fit_mode", ["resize", "crop"])
+@pytest.mark.parametrize("size_mode", ["resize", "crop"])
 @pytest.mark.parametrize("affine", AFFINES.values(), ids=AFFINES.keys())
-def test_a_planted_block_comes_back_where_it_was(affine, fit_mode):
+def test_a_planted_block_comes_back_where_it_was(affine, size_mode):
     bright = volume(1, affine=affine)
     block = np.zeros(SHAPE, dtype=bool)
     block[2:5, 6:9, 1:4] = True
     images = {name: np.where(block, 9, image).astype(np.float32) for name, image in bright.contrasts.items()}
     planted = Volume(images, affine, mask=np.ones(SHAPE, bool))
-    image = detector(fit_mode=fit_mode).fit([volume(0)]).score_volume(planted)
+    image = detector(size_mode=size_mode).fit([volume(0)]).score_volume(planted)
     assert image.shape == SHAPE
     np.testing.assert_array_equal(image.affine, planted.affine)
     anomaly = image.get_fdata()
@@ -105,14 +105,14 @@ def test_a_planted_block_comes_back_where_it_was(affine, fit_mode):
 
 def test_without_interpolation_the_map_is_the_score_voxel_by_voxel():
     scored = volume(1)
-    image = detector(size=(11, 9), intensity=None, fit_mode="crop").fit([volume(0)]).score_volume(scored)
+    image = detector(size=(11, 9), intensity=None, size_mode="crop").fit([volume(0)]).score_volume(scored)
     np.testing.assert_allclose(image.get_fdata(), scored.contrasts["T1w"], rtol=1e-6)
 
 
 def test_slices_with_a_labeled_pixel_are_not_learned_from():
     labels = np.zeros(SHAPE, dtype=int)
     labels[4, 5, 2] = labels[4, 5, 3] = 1
-    fitted = detector(size=(11, 9), intensity=None, fit_mode="crop").fit([volume(0, labels=labels)])
+    fitted = detector(size=(11, 9), intensity=None, size_mode="crop").fit([volume(0, labels=labels)])
     normal = np.delete(volume(0).contrasts["T1w"], [2, 3], axis=2)
     assert fitted.n_slices_ == 5
     assert np.isclose(np.sort(fitted.pipeline_.X_[:, 0].ravel()), np.sort(normal.ravel())).all()
@@ -185,7 +185,7 @@ def test_a_missing_contrast_is_no_training_data():
     lacking = Volume(
         {"T1w": volume(1).contrasts["T1w"], "FLAIR": np.full(SHAPE, np.nan)}, CENTERED, subject="sub-01"
     )
-    with pytest.raises(ValueError, match="Subject 'sub-01' has no FLAIR, but learning needs every contrast"):
+    with pytest.raises(ValueError, match="Subject 'sub-01' has no FLAIR, but training needs every contrast"):
         detector(BrightnessOfWhatIsThere()).fit([volume(0), lacking])
 
 
@@ -308,7 +308,7 @@ def test_the_reference_is_what_the_reconstructor_makes_on_the_grid_of_the_volume
 def test_a_pipeline_without_a_reconstructor_has_no_reference():
     volumes = make_phantom(n_subjects=2, shape=(20, 24, 8), contrasts=["T1w"], random_state=0)
     detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=VolumePreprocessor(size=(24, 24)))
-    with pytest.raises(ValueError, match="makes no normal reference: put a reconstructor before it"):
+    with pytest.raises(ValueError, match="makes no reference: put a reconstructor before it"):
         detector.fit(volumes).reference_of(volumes[0])
 
 

@@ -216,7 +216,7 @@ class AnatomySegmenter(ImageEstimatorMixin, ClassifierMixin, BaseEstimator):
         known = getattr(self, "classes_", classes)
         if self.warm_start and not np.array_equal(known, classes):
             raise ValueError(
-                f"warm_start=True goes on with the classes {known.tolist()}, got {classes.tolist()} in y; "
+                f"warm_start=True continues with the classes {known.tolist()}, got {classes.tolist()} in y; "
                 "set warm_start=False."
             )
         return classes

@@ -62,7 +62,7 @@ def find_class(name):
         raise ValueError(f"class {name!r} cannot be imported ({error}): check it, or install it.") from error
     parts = {key: value for key, value in vars(found).items() if _is_part(value, package)}
     if not parts:
-        raise ValueError(f"class {name!r} is no estimator or callback that {module} defines.")
+        raise ValueError(f"class {name!r} is not an estimator or callback defined by {module}.")
     return parts[check_name(attribute, parts, f"estimator or callback in {module},")]
 
 

@@ -102,8 +102,7 @@ def read_study(path, *, data=None, device=None):
     except (AttributeError, KeyError, TypeError, OverflowError, RecursionError) as error:
         detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ValueError(
-            f"{path}: a table, list or value is not where a study has one ({detail}): compare it with "
-            "docs/benchmark.md."
+            f"{path}: the structure of the study is invalid ({detail}): compare it with docs/benchmark.md."
         ) from error
 
 
@@ -216,7 +215,9 @@ def _expanded(methods):
             except (KeyError, IndexError) as error:
                 raise ValueError(f"{name!r} should name its values as {{{next(iter(each))}}}.") from error
             if title in expanded:
-                raise ValueError(f"{name!r} should hold every key of each in braces: {title!r} comes twice.")
+                raise ValueError(
+                    f"{name!r} should contain every key of each in braces: {title!r} occurs twice."
+                )
             expanded[title] = {k: v for k, v in table.items() if k != "each"} | chosen if each else table
     return expanded
 
@@ -227,7 +228,7 @@ def _candidates(methods, budget, tuning):
     for name, table in methods.items():
         if tuning is None:
             if "grid" in table:
-                raise ValueError(f"{name!r} has a grid: say in [tuning] how many of it are tried.")
+                raise ValueError(f"{name!r} has a grid: set tries in [tuning].")
             continue
         if "grid" not in table:
             raise ValueError(
@@ -301,7 +302,7 @@ def _apart(table):
 def _check_links(study):
     components = study.references | study.methods
     if both := set(study.references) & set(study.methods):
-        raise ValueError(f"{min(both)!r} names a reference and a method: call one of them otherwise.")
+        raise ValueError(f"{min(both)!r} is the name of a reference and of a method: rename one of them.")
     for name, component in components.items():
         _check_needs(study, name, component)
     for name, candidates in study.candidates.items():
@@ -329,7 +330,7 @@ def _check_needs(study, name, component, of=None):
         known = study.references if needed == component.reference else components
         other = known[check_name(needed, known, f"reference or method for {name!r},")]
         if not set(component.seeds) <= set(other.seeds):
-            raise ValueError(f"{name!r} has seeds that {needed!r}, which it needs, has not.")
+            raise ValueError(f"{name!r} has seeds that {needed!r}, which it needs, lacks.")
         if other.reference not in (None, component.reference):
             raise ValueError(f"{name!r} should have the reference {other.reference!r} of {needed!r}.")
 
@@ -358,8 +359,8 @@ def _cohort(name, table):
         raise ValueError(f"The cohort {name!r} should name its folder, relative to --data.")
     if loader == "phantom" and not isinstance(own.get("random_state"), int):
         raise ValueError(
-            f"The cohort {name!r} should have an integer random_state: without it the phantom is another one "
-            "at every run."
+            f"The cohort {name!r} should have an integer random_state: without it the phantom differs "
+            "between runs."
         )
     trained_on = table.get("trained_on")
     folds = {} if trained_on else check_folds(name, table.get("folds", {}))

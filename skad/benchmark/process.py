@@ -53,7 +53,7 @@ def in_own_process(function, *arguments, threads=1):
     except EOFError:
         process.join()
         raise ChildProcessError(
-            f"its process ended with code {process.exitcode}; was it killed, or out of memory?"
+            f"its process ended with code {process.exitcode}; it may have been killed or run out of memory"
         ) from None
     process.join()
     if isinstance(outcome, Exception):

@@ -127,7 +127,7 @@ def write_cohort(study, name, folder):
         if fold in volumes or fold in others:
             stack = prepare.transform((others | volumes)[fold], out=folder / "all.npy")
             if stack.y is None:
-                raise ValueError(f"Patients of {fold!r} (cohort {name!r}) have no labels to be judged with.")
+                raise ValueError(f"Patients of {fold!r} (cohort {name!r}) have no labels to evaluate with.")
             writer.write(fold, stack, writer.taken(stack))
     for path in folder.glob("all*.npy"):
         path.unlink()

@@ -233,7 +233,7 @@ class Study:
         while left:
             ready = [name for name, component in left.items() if not set(component.needs) & set(left)]
             if not ready:
-                raise ValueError(f"{', '.join(left)} need each other: break the circle.")
+                raise ValueError(f"{', '.join(left)} depend on each other: remove the cycle.")
             done.append(ready)
             left = {name: c for name, c in left.items() if name not in ready}
         return done

@@ -71,7 +71,7 @@ def exit_code(error):
 
 def _check_inputs(bids_dir, model):
     if not Path(bids_dir).is_dir():
-        raise FileNotFoundError(f"{bids_dir} is no folder: give a BIDS dataset.")
+        raise FileNotFoundError(f"{bids_dir} is not a folder: give a BIDS dataset.")
     if not Path(model).is_file():
         raise FileNotFoundError(f"--model {model} does not exist: give a file of `skad fit`.")
 

@@ -26,7 +26,7 @@ def dask_cluster(address):
         client.wait_for_workers(1, timeout=60)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"--dask {address}: no scheduler with workers answers there; start `dask scheduler` and "
+            f"--dask {address}: no scheduler with workers responds; start `dask scheduler` and "
             "`dask worker ADDRESS`."
         ) from error
     with client, joblib.parallel_config(backend="dask"):

@@ -11,7 +11,26 @@ from skad.utils.typing import PathLike
 
 
 class SelectionError(VolumeReadError):
-    """What is asked for of a folder, by subject, session or column, selects nothing."""
+    """What is asked for of a folder, by subject, session or column, selects nothing.
+
+    See Also
+    --------
+    skad.datasets.take_inventory : Lists the subjects, sessions and contrasts of a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skad.datasets import SelectionError, take_inventory
+    >>> anat = Path(tempfile.mkdtemp(), "sub-01", "anat")
+    >>> anat.mkdir(parents=True)
+    >>> (anat / "sub-01_T1w.nii.gz").touch()
+    >>> try:
+    ...     take_inventory(anat.parents[1], subjects=["02"])
+    ... except SelectionError as error:
+    ...     print("02" in str(error))
+    True
+    """
 
 
 @dataclass(frozen=True)

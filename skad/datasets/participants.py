@@ -84,7 +84,7 @@ def _text(path):
     try:
         if path.stat().st_size > LARGEST:
             raise VolumeReadError(
-                f"{path} should have at most {LARGEST} bytes: it is no table of participants."
+                f"{path} should have at most {LARGEST} bytes: it is not a table of participants."
             )
         content = path.read_bytes()
     except OSError as error:
@@ -131,8 +131,8 @@ def _header(path, number, columns):
 def _row(path, number, cells, columns):
     if len(cells) > len(columns):
         raise VolumeReadError(
-            f"{path}, line {number}, has {len(cells)} cells for {len(columns)} columns: remove what is too "
-            "much, or look for a tab inside a cell."
+            f"{path}, line {number}, has {len(cells)} cells for {len(columns)} columns: remove the extra "
+            "cells, or look for a tab inside a cell."
         )
     row = dict(zip(columns, cells + [MISSING] * (len(columns) - len(cells)), strict=True))
     row = {name: value or MISSING for name, value in row.items()}

@@ -174,7 +174,7 @@ class Derivative(Sequence[Record]):
                 "subject has something above such a threshold, normal or not"
             )
         if rule.fpr is None:
-            return rule.threshold, "the detector's own, which promises no false-positive rate"
+            return rule.threshold, "the detector's own, which guarantees no false-positive rate"
         return rule.threshold, (
             f"calibrated to a {rule.unit}-wise false-positive rate of {rule.fpr:g} in normal subjects"
         )

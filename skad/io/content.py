@@ -39,12 +39,12 @@ def read_part(path, offset, n_bytes):
     """
     with _opened(path) as (file, most):
         if offset + n_bytes > most:
-            raise EOFError(f"its header promises {offset + n_bytes} bytes, it holds at most {most}")
+            raise EOFError(f"its header declares {offset + n_bytes} bytes, it holds at most {most}")
         _fill(file, None, offset)
         content = bytearray(n_bytes)
         _fill(file, memoryview(content), n_bytes)
         if len(file.read(SLACK + 1)) > SLACK:  # to the end, where the checksum is
-            raise ValueError("its header promises fewer voxels than it holds")
+            raise ValueError("its header declares fewer voxels than it holds")
     return content
 
 

@@ -164,7 +164,7 @@ def _three_axes(shape, path, max_voxels):
         )
     if math.prod(map(int, shape)) > max_voxels:
         raise VolumeReadError(
-            f"{path} should have at most {max_voxels} voxels, but its header promises "
+            f"{path} should have at most {max_voxels} voxels, but its header declares "
             f"{'x'.join(map(str, shape))}: resample it, or raise max_voxels."
         )
     return tuple(int(n) for n in shape)

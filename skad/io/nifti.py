@@ -62,7 +62,7 @@ class NiftiFile:
             ) from error
         except MemoryError as error:
             raise VolumeReadError(
-                f"{self.path} has voxels of {n_bytes / 2**30:.1f} GiB, which do not fit into the memory: "
+                f"{self.path} has voxels of {n_bytes / 2**30:.1f} GiB, which do not fit into memory: "
                 "resample it, or use a larger machine."
             ) from error
         voxels = np.frombuffer(content, header.dtype).reshape(header.shape, order="F")

@@ -90,7 +90,7 @@ def place(first, image, *, kind):
         ]
     if overlap(first, image) < SMALLEST_OVERLAP:
         raise VolumeReadError(
-            f"{first.path} and {image.path} show different places (less than {SMALLEST_OVERLAP:.0%} of the "
+            f"{first.path} and {image.path} show different regions (less than {SMALLEST_OVERLAP:.0%} of the "
             "smaller field of view is shared): check their affines, or co-register them."
         )
     source = onto(first, image, order, labels=kind == "labels")

@@ -62,7 +62,7 @@ def foreground_calibration_error(
         return float("nan")
     if p.min() < 0 or p.max() > 1:
         raise ValueError(
-            f"probability should be in [0, 1], got {p.min():.4g} to {p.max():.4g}: anomaly scores are no "
+            f"probability should be in [0, 1], got {p.min():.4g} to {p.max():.4g}: anomaly scores are not "
             "probabilities, calibrate them on validation data first."
         )
     bins = np.minimum((p * n_bins).astype(np.intp), n_bins - 1)

@@ -73,8 +73,8 @@ def fit_mixture(
     """
     if len(np.unique(pixels, axis=0)) < n_components:
         raise ValueError(
-            f"n_components={n_components} needs at least as many foreground pixels that differ; "
-            "take fewer components or more slices."
+            f"n_components={n_components} needs at least as many distinct foreground pixels; "
+            "use fewer components or more slices."
         )
     center, scale = pixels.mean(axis=0), pixels.std(axis=0)
     scale = np.where(scale > 0, scale, 1)

@@ -97,8 +97,8 @@ def find_class(name, trusted=()):
             f"asks for {name}, which this installation does not have: install the version that wrote it"
         )
     raise RefusedError(
-        f"asks for the class {name}, which skad does not build from a file by itself: "
-        f"if you trust where the file comes from, pass trusted=[{short}] to skad.load"
+        f"asks for the class {name}, which skad does not build from a file by default: "
+        f"if you trust the source of the file, pass trusted=[{short}] to skad.load"
     )
 
 

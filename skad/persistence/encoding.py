@@ -70,7 +70,7 @@ class Encoder:
         params = estimator.get_params(deep=False)
         state = {name: value for name, value in vars(estimator).items() if name not in params}
         if params.get("callbacks"):
-            warnings.warn(f"callbacks of {where} serve training only and are not saved.", stacklevel=2)
+            warnings.warn(f"callbacks of {where} are used in training only and are not saved.", stacklevel=2)
         kept = {name: value for name, value in params.items() if name not in RUN_TIME}
         return {
             "kind": "estimator",
@@ -157,7 +157,7 @@ def _check_rebuilds(module, config, state, where):
         odd = sorted({name for name, _ in shapes.items() ^ rebuilt_shapes.items()})
         raise ValueError(
             f"{where} cannot be saved: {type(module).__name__}, built again from its constructor arguments, "
-            f"has another {odd[0]!r}."
+            f"has a different {odd[0]!r}."
         )
 
 

@@ -160,7 +160,7 @@ def _decode(header, tensors, trusted):
         )
     estimator = Decoder(tensors, trusted).decode(header["root"])
     if not isinstance(estimator, BaseEstimator):
-        raise RefusedError(f"holds a {type(estimator).__name__} and no estimator")
+        raise RefusedError(f"holds a {type(estimator).__name__}, which is not an estimator")
     return estimator
 
 

@@ -27,7 +27,7 @@ def warn_of_collapse(estimator, reasons):
     """
     if reasons:
         warnings.warn(
-            f"{type(estimator).__name__} has collapsed, do not use it as it is: " + "; ".join(reasons) + ".",
+            f"{type(estimator).__name__} has collapsed and should not be used: " + "; ".join(reasons) + ".",
             CollapseWarning,
             stacklevel=3,
         )

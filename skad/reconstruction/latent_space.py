@@ -112,7 +112,7 @@ class LatentReconstructorMixin(ReconstructorMixin):
         known = getattr(self, "image_size_", (height, width))
         if getattr(self, "warm_start", False) and known != (height, width):
             raise ValueError(
-                f"warm_start=True goes on with what was learned from {known[0]} x {known[1]} pixels, got "
+                f"warm_start=True continues from a fit with {known[0]} x {known[1]} pixels, got "
                 f"{height} x {width}; set warm_start=False."
             )
 

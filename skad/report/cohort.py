@@ -98,7 +98,7 @@ def write_report(
         if record.path in gallery.pages
     ]
     if not subjects:
-        raise ValueError(f"{maps.folder}: none of {len(maps)} maps can be shown.")
+        raise ValueError(f"{maps.folder}: none of the {len(maps)} maps can be shown.")
     not_shown = {name: one_line(error) for name, error in (errors | maps.errors).items()}
     write_html(
         path,

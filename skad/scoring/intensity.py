@@ -125,7 +125,7 @@ class IntensityScorer(PixelScorerMixin, BaseEstimator):
         X = self._check_fit_input(X)
         if self.contrast >= self.n_contrasts_in_:
             raise ValueError(
-                f"contrast={self.contrast} is asked for, but X has {self.n_contrasts_in_} contrasts."
+                f"contrast={self.contrast} is out of range: X has {self.n_contrasts_in_} contrasts."
             )
         if self.median % 2 == 0:
             raise ValueError(f"median should be an odd width, got {self.median}.")

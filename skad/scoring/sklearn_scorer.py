@@ -152,7 +152,7 @@ class SklearnScorer(PixelScorerMixin, BaseEstimator):
         if not found:
             raise ValueError(
                 f"detector should have {' or '.join(self._methods)} for new data, "
-                f"got {type(detector).__name__}, which has not."
+                f"got {type(detector).__name__}, which does not."
             )
         return getattr(detector, found[0])
 

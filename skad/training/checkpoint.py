@@ -142,8 +142,8 @@ class Checkpoint:
             fingerprint = state.pop("fingerprint")
         except Exception as error:  # torch names a damaged file in many ways
             raise DamagedCheckpointError(
-                f"{self.path} is not a whole checkpoint of skad (cut short, or another file); "
-                "remove it to start anew."
+                f"{self.path} is not a complete checkpoint of skad (truncated, or another file); "
+                "remove it to restart."
             ) from error
         if fingerprint != self.fingerprint:
             raise CheckpointMismatchError(

@@ -43,7 +43,7 @@ def resolve_device(device: str = "auto") -> torch.device:
         raise ValueError(f'device should be "auto", "cpu", "cuda" or "cuda:N", got {device!r}.') from error
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device {device!r} was asked for, but this machine has {torch.cuda.device_count()} GPUs; "
+            f"device {device!r} was requested, but this machine has {torch.cuda.device_count()} GPUs; "
             'use "auto".'
         )
     return resolved

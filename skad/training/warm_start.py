@@ -47,7 +47,7 @@ def start_module(estimator: Any, module: torch.nn.Module) -> torch.nn.Module:
         before, now = (tuple(each[name].shape) if name in each else "nothing" for each in (learned, built))
         if before != now:
             raise ValueError(
-                "warm_start=True goes on with the network of the last fit, but the parameters, or pairs "
+                "warm_start=True continues with the network of the last fit, but the parameters, or pairs "
                 f"instead of images, now ask for another one ({name}: {before} before, {now} now); "
                 "set warm_start=False."
             )

@@ -23,7 +23,7 @@ def new_folder(path: PathLike) -> Iterator[Path]:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(
-            f"{path} cannot be made a folder ({error.strerror}): choose a place you may write to."
+            f"{path} cannot be made a folder ({error.strerror}): choose a folder you may write to."
         ) from error
     try:
         yield path

@@ -84,7 +84,7 @@ def _acquire(path):
             os.close(descriptor)
             raise LockedError(
                 f"{path.parent} is in use by another run of skad ({holder or 'a process'}): "
-                "wait for its end, or choose another place."
+                "wait until it ends, or choose another folder."
             ) from None
         except OSError:  # a file system without locks
             os.close(descriptor)

@@ -49,7 +49,7 @@ def _set(table, path, value):
             "'both' should have the reference 'translation' of 'residual'",
         ),
         (["methods", "both", "scorers"], [["a", {"method": "densty"}]], "'densty': did you mean density"),
-        (["methods", "translation"], {"class": "MixtureScorer"}, "names a reference and a method"),
+        (["methods", "translation"], {"class": "MixtureScorer"}, "name of a reference and of a method"),
         (["references", "translation", "reference"], "translation", "from images, without a reference"),
         (["budget", "max_epoch"], 3, "for the budget, 'max_epoch': did you mean max_epochs"),
         (["preprocessing", "siez"], [8, 8], "of preprocessing 'siez': did you mean size"),

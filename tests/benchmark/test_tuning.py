@@ -82,7 +82,7 @@ def test_without_labels_planted_lesions_decide(tuned, tmp_path):
     [
         (lambda t: t["methods"]["FLAIR"].pop("grid"), "'FLAIR' should have a grid, as every method"),
         (lambda t: t["tuning"].update(tries=3), "The grid of 'FLAIR' should hold 3 configurations, got 2"),
-        (lambda t: t.pop("tuning"), r"'FLAIR' has a grid: say in \[tuning\]"),
+        (lambda t: t.pop("tuning"), r"'FLAIR' has a grid: set tries in \[tuning\]"),
         (lambda t: t["tuning"].update(on="dice"), "no score to tune on, 'dice'"),
         (lambda t: t["methods"]["FLAIR"]["grid"].update(smothing=[1]), "'smothing': did you mean smoothing"),
     ],

@@ -240,7 +240,7 @@ def test_a_place_that_cannot_be_written_is_named_before_any_work(name, cohort, d
     ):
         code, out, err = run(*command)
         assert code == 2
-        is_one_sentence(err, [str(target), "choose a place you may write to"])
+        is_one_sentence(err, [str(target), "choose a folder you may write to"])
         assert "learned" not in out
 
 
@@ -254,7 +254,7 @@ def test_a_detector_is_not_overwritten_by_accident(cohort, tmp_path, run, fast):
     (tmp_path / "adm.skad").write_text("precious")
     code, _, err = run("fit", cohort, "--method", "adm", "--out", tmp_path / "adm.skad", *fast)
     assert code == 2
-    is_one_sentence(err, ["exists already", "--overwrite"])
+    is_one_sentence(err, ["already exists", "--overwrite"])
     assert (tmp_path / "adm.skad").read_text() == "precious"
     assert run("fit", cohort, "--method", "adm", "--out", tmp_path / "adm.skad", "--overwrite", *fast)[0] == 0
 

@@ -38,7 +38,7 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
     assert code == 2 and len(errors) == 1 and "--jobs should be at least 1, got 0" in errors[0]
     path.write_text(STUDY.replace("contrast = 1", "contrast = 7"))
     code, _, errors = run("benchmark", path, "--out", out)
-    assert code == 1 and len(errors) == 1 and "contrast=7 is asked for, but X has 3" in errors[0]
+    assert code == 1 and len(errors) == 1 and "contrast=7 is out of range: X has 3" in errors[0]
     path.write_text(STUDY.replace('"phantom"', '"bids"'))
     code, _, errors = run("benchmark", path, "--out", out)
     assert (

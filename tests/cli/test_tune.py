@@ -207,7 +207,7 @@ def test_a_scheduler_that_is_not_there_is_told(arguments, tmp_path, run):
 @pytest.mark.parametrize("name", ["best.skad", "tune.csv"])
 def test_nothing_is_overwritten_by_accident(name, arguments, tmp_path, run):
     (tmp_path / "out" / name).write_text("precious")
-    assert_refused(run(*arguments), [f"{name} exists already", "--overwrite"])
+    assert_refused(run(*arguments), [f"{name} already exists", "--overwrite"])
     assert (tmp_path / "out" / name).read_text() == "precious"
 
 

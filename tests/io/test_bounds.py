@@ -47,7 +47,7 @@ def test_a_bad_header_is_one_sentence_with_the_file(save, voxels, name, at, form
 def test_voxels_that_a_file_cannot_hold_are_not_allocated(save, voxels, name):
     volume = read_volume({"T1w": poke(save(name, voxels), DIM, "4h", 3, 800, 800, 800)})
     tracemalloc.start()
-    with pytest.raises(VolumeReadError, match=rf"{name} is damaged.*promises 1024000352 bytes"):
+    with pytest.raises(VolumeReadError, match=rf"{name} is damaged.*declares 1024000352 bytes"):
         volume.contrasts["T1w"]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -58,7 +58,7 @@ def test_a_compressed_bomb_behind_the_voxels_is_not_unpacked(save, voxels, tmp_p
     content = save("x.nii", voxels).read_bytes() + bytes(2**26)
     (tmp_path / "x.nii.gz").write_bytes(gzip.compress(content))
     tracemalloc.start()
-    with pytest.raises(VolumeReadError, match="promises fewer voxels than it holds"):
+    with pytest.raises(VolumeReadError, match="declares fewer voxels than it holds"):
         read_volume({"T1w": tmp_path / "x.nii.gz"}).contrasts["T1w"]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -201,7 +201,7 @@ def test_a_background_of_exact_zeros_stays_exact_on_another_grid(save):
 
 
 def test_fields_of_view_that_do_not_meet_are_refused_with_both_names(save, voxels):
-    with pytest.raises(VolumeReadError, match=r"a.nii and .*b.nii show different places"):
+    with pytest.raises(VolumeReadError, match=r"a.nii and .*b.nii show different regions"):
         read_volume({"a": save("a.nii", voxels), "b": save("b.nii", voxels, shifted(6, 0, 0))})
 
 

@@ -165,7 +165,7 @@ def test_a_file_holds_an_estimator(tmp_path):
     with safetensors.safe_open(tmp_path / "x", framework="pt") as file:
         header = json.loads(file.metadata()["skad"])
     safetensors.torch.save_file({}, path, metadata={"skad": json.dumps(header | {"root": [1]})})
-    with pytest.raises(LoadError, match="holds a list and no estimator"):
+    with pytest.raises(LoadError, match="holds a list, which is not an estimator"):
         load(path)
 
 

@@ -207,7 +207,7 @@ def test_a_module_that_changed_shape_is_refused_at_saving(tmp_path):
     net = Net(3, depth=1)
     net.layers.append(torch.nn.Linear(3, 3))
     with pytest.raises(
-        ValueError, match=r"Net, built again from its constructor arguments, has another 'layers.1.bias'"
+        ValueError, match=r"Net, built again from its constructor arguments, has a different 'layers.1.bias'"
     ):
         save(Holder(net), tmp_path / "x")
 

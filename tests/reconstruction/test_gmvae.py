@@ -129,7 +129,7 @@ def test_slices_that_are_all_the_same_are_called_a_collapse(blobs):
 
 def test_warm_start_refuses_another_mixture(blobs):
     fitted = tiny(warm_start=True).fit(blobs)
-    with pytest.raises(ValueError, match="warm_start=True goes on with the network of the last fit"):
+    with pytest.raises(ValueError, match="warm_start=True continues with the network of the last fit"):
         fitted.set_params(n_components=3).fit(blobs)
 
 

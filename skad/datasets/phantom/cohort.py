@@ -224,7 +224,7 @@ def _lesion_kinds(lesion, index, skull):
     valid = (*LESIONS, "mixed") if isinstance(lesion, str) else tuple(LESIONS)
     kinds = tuple(_check_name(name, valid, "lesion") for name in _listed(lesion))
     if "extracranial" in kinds and not skull:
-        raise ValueError("lesion='extracranial' needs a head to grow in, got skull=False: give skull=True.")
+        raise ValueError("lesion='extracranial' needs a head, got skull=False: set skull=True.")
     return kinds
 
 

@@ -386,7 +386,7 @@ class TestErrors:
             ({"contrasts": ("T1w", "flair")}, "'flair': did you mean 'FLAIR'"),
             ({"contrasts": "t2"}, "'t2': did you mean 'T2w'"),
             ({"contrasts": ()}, "contrasts should name at least one"),
-            ({"lesion": "extracranial"}, "give skull=True"),
+            ({"lesion": "extracranial"}, "set skull=True"),
             ({"shape": (32, 40)}, r"shape should be three integers of at least 8, got \(32, 40\)"),
             ({"shape": (32, 40, 4)}, "at least 8"),
             ({"voxel_size": (2, 2)}, "one or three lengths"),

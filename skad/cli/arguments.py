@@ -106,33 +106,33 @@ def _jobs(what):
 
 SCANS = arg("folder", help="scans in BIDS, BraTS or ISLES layout")
 SCANS_OR_IMAGE = arg(
-    "folder", nargs="?", help="scans in BIDS, BraTS or ISLES layout; or name files by --image"
+    "folder", nargs="?", help="scans in BIDS, BraTS or ISLES layout; alternatively use --image"
 )
-MAPS = arg("maps", help="a folder of `skad score`")
-DETECTOR = arg("detector", help="a file of `skad fit` or `skad calibrate`")
-CONTRASTS = _many("--contrasts", "NAME", "for example T1w FLAIR; default: those all subjects have")
+MAPS = arg("maps", help="folder written by `skad score`")
+DETECTOR = arg("detector", help="file written by `skad fit` or `skad calibrate`")
+CONTRASTS = _many("--contrasts", "NAME", "contrasts to use, as T1w FLAIR; default: those all subjects have")
 WHERE = _many(
     "--where",
     "COLUMN=VALUE",
-    "only these participants, as fold=train; A,B: either",
+    "only participants with this value, as fold=train; A,B means either",
     type=condition,
     default=[],
 )
-STRICT = _flag("--strict", "what is not used is an error")
+STRICT = _flag("--strict", "make unused files an error")
 IMAGE = _many(
     "--image",
     "NAME=FILE",
-    "one patient, as FLAIR=flair.nii.gz T1w=t1.nii.gz",
+    "files of one patient, as FLAIR=flair.nii.gz T1w=t1.nii.gz",
     type=pair("NAME=FILE, for example FLAIR=flair.nii.gz"),
     default=[],
 )
-MASK = arg("--mask", metavar="FILE", help="brain mask of --image; default: voxels that are not 0")
-MAP_OUT = _out("PATH", "a folder; or a .nii.gz file, with the report beside it")
-SEED = arg("--seed", type=int, default=0, help="default: 0")
-DEVICE = arg("--device", default="auto", help="auto, cpu, cuda, cuda:1; default: auto")
-DASK = arg("--dask", metavar="ADDRESS", help="use the workers of this Dask scheduler")
-OVERWRITE = _flag("--overwrite", "replace what is there, start anew")
-NO_REPORT = arg("--no-report", action="store_false", dest="report", help="no report.html")
+MASK = arg("--mask", metavar="FILE", help="brain mask of the patient in --image; default: nonzero voxels")
+MAP_OUT = _out("PATH", "output folder, or a .nii.gz file with the report beside it")
+SEED = arg("--seed", type=int, default=0, help="random seed; default: 0")
+DEVICE = arg("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
+DASK = arg("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
+OVERWRITE = _flag("--overwrite", "replace existing files and restart")
+NO_REPORT = arg("--no-report", action="store_false", dest="report", help="write no report.html")
 TRAINING = (
     CONTRASTS,
     WHERE,
@@ -140,28 +140,28 @@ TRAINING = (
     _many(
         "--set",
         "STEP__PARAM=VALUE",
-        "as score__n_components=4 or preprocessor__size=(64,64)",
+        "parameters, as score__n_components=4 or preprocessor__size=(64,64)",
         type=setting,
         default=[],
         dest="settings",
     ),
-    arg("--epochs", type=int, help="epochs of every step; default: the method's"),
+    arg("--epochs", type=int, help="epochs of each step; default: that of the method"),
     SEED,
     DEVICE,
 )
-FPR = arg("--fpr", type=float, help="false-positive rate of the lesions; default: of `skad calibrate`")
+FPR = arg("--fpr", type=float, help="false-positive rate of the lesions; default: that of `skad calibrate`")
 MIN_VOLUME = arg("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
-SAVE_REFERENCE = _flag("--save-reference", "write the normal reference beside each map, and show it")
+SAVE_REFERENCE = _flag("--save-reference", "write the normal reference beside each map and show it")
 FEEDBACK = (
-    _flag("--quiet", "say nothing but warnings and errors"),
-    _flag("--verbose", "a line per epoch and subject, and details"),
-    arg("--log", metavar="FILE", help="add all messages, with dates, to this file"),
+    _flag("--quiet", "print only warnings and errors"),
+    _flag("--verbose", "print a line per epoch and subject, and details"),
+    arg("--log", metavar="FILE", help="append all messages, with dates, to this file"),
 )
-SHARED = (_flag("--json", "print one JSON object, messages to stderr"), *FEEDBACK)  # by every command
+SHARED = (_flag("--json", "print one JSON object; messages go to stderr"), *FEEDBACK)  # by every command
 
 COMMANDS = {
     "quick": Command(
-        "a first map of a scan from the scan alone, in seconds",
+        "make a first map of a scan from the scan alone, in seconds",
         (
             "skad quick --image FLAIR=flair.nii.gz T1w=t1.nii.gz --out map.nii.gz",
             "skad quick scans/ --out maps/",
@@ -169,7 +169,7 @@ COMMANDS = {
         (SCANS_OR_IMAGE, IMAGE, MASK, MAP_OUT, CONTRASTS, WHERE, STRICT, _jobs("scored")),
     ),
     "inspect": Command(
-        "show what of a folder of scans is used, what not, and why",
+        "list the used and unused files of a folder of scans, with reasons",
         ("skad inspect scans/", "skad inspect scans/ --contrasts T1w FLAIR"),
         (SCANS, CONTRASTS, WHERE, STRICT),
     ),
@@ -189,56 +189,67 @@ COMMANDS = {
                 metavar="METHOD",
                 help=f"one of: {', '.join(METHODS)}; default: mixture, which trains in seconds",
             ),
-            _out("FILE", "the detector, for example adm.skad"),
+            _out("FILE", "file of the detector, for example adm.skad"),
             *TRAINING,
             _jobs("read"),
             _flag("--on-disk", "keep the training slices on disk, not in memory"),
-            _flag("--resume", "go on with an interrupted training"),
+            _flag("--resume", "continue an interrupted training"),
             OVERWRITE,
         ),
     ),
     "tune": Command(
-        "choose a method's parameters without labels, and fit with them",
+        "select the parameters of a method without labels, and fit it",
         ("skad tune normal/ --method adm --out tuned.skad",),
         (
             arg("folder", help="scans in BIDS, BraTS or ISLES layout; labeled slices are left out"),
             arg("--method", required=True, help=f"one of: {', '.join(METHODS)}"),
-            _out("FILE", f"the detector; {TUNE_TABLE} lies beside it"),
-            arg("--grid", metavar="FILE.toml", help="lists of values to try; default: the method's"),
+            _out("FILE", f"file of the detector; {TUNE_TABLE} is written beside it"),
+            arg(
+                "--grid", metavar="FILE.toml", help="lists of values to try; default: the grid of the method"
+            ),
             _many(
                 "--family",
                 "NAME",
-                f"lesions to plant, of {', '.join(FAMILIES)}; default: all, mixed",
+                f"synthetic lesions: {', '.join(FAMILIES)}; default: a mixture of all",
                 choices=FAMILIES,
                 default=[],
             ),
-            arg("--folds", type=int, default=3, help="groups of subjects; default: 3"),
+            arg("--folds", type=int, default=3, help="number of cross-validation folds; default: 3"),
             *TRAINING,
-            arg("--jobs", "--n-jobs", type=int, help="subjects read, fits at the same time; default: 1"),
+            arg(
+                "--jobs",
+                "--n-jobs",
+                type=int,
+                help="subjects read, or fits run, at the same time; default: 1",
+            ),
             DASK,
-            arg("--cache", metavar="FOLDER", help="keep all fits here; default: beside --out until the end"),
-            _flag("--resume", "go on with an interrupted search"),
+            arg(
+                "--cache",
+                metavar="FOLDER",
+                help="keep all fits here; default: beside --out, removed at the end",
+            ),
+            _flag("--resume", "continue an interrupted search"),
             OVERWRITE,
         ),
     ),
     "calibrate": Command(
-        "promise a false-positive rate, from normal subjects",
+        "set a threshold with a guaranteed false-positive rate",
         ("skad calibrate adm.skad more_normal/ --fpr 0.01 --out calibrated.skad",),
         (
-            arg("detector", help="a file of `skad fit`"),
-            arg("folder", help="scans of normal subjects that the detector has not learned from"),
-            _out("FILE", "the calibrated detector"),
+            arg("detector", help="file written by `skad fit`"),
+            arg("folder", help="scans of normal subjects that were not used for training"),
+            _out("FILE", "file of the calibrated detector"),
             arg(
                 "--fpr",
                 type=float,
                 default=0.01,
-                help="false-positive rate, which needs 1 / FPR - 1 subjects; `skad score --fpr` may ask for "
-                "another; default: 0.01",
+                help="false-positive rate, which needs at least 1 / FPR - 1 subjects; `skad score --fpr` "
+                "can change it; default: 0.01",
             ),
             arg(
                 "--unit",
                 default="pixel",
-                help="what the rate counts: pixel (share of a normal subject's voxels) or volume (normal "
+                help="what the rate counts: pixel (share of a normal subject's voxels) or patient (normal "
                 "subjects with any false positive); default: pixel",
             ),
             *(WHERE, STRICT, DEVICE, _jobs("scored"), DASK, OVERWRITE),
@@ -252,29 +263,35 @@ COMMANDS = {
         ),
         (
             *(DETECTOR, SCANS_OR_IMAGE, IMAGE, MASK),
-            arg("--labels", metavar="FILE", help="lesions of --image, to be shown in the report"),
+            arg(
+                "--labels",
+                metavar="FILE",
+                help="lesion labels of the patient in --image, shown in the report",
+            ),
             *(MAP_OUT, WHERE, STRICT),
             *(FPR, MIN_VOLUME, DEVICE, _jobs("scored"), DASK),
-            arg("--no-figures", action="store_false", dest="figures", help="no picture of every map"),
+            arg("--no-figures", action="store_false", dest="figures", help="write no figures of the maps"),
             *(SAVE_REFERENCE, NO_REPORT),
-            _flag("--resume", "keep the maps of this detector that are there"),
+            _flag("--resume", "keep existing maps of this detector"),
         ),
     ),
     "info": Command(
-        "show what a detector is, and what it was made from", ("skad info calibrated.skad",), (DETECTOR,)
+        "show contrasts, training, threshold and parameters of a detector",
+        ("skad info calibrated.skad",),
+        (DETECTOR,),
     ),
     "evaluate": Command(
         "compare maps with lesion labels",
         ("skad evaluate maps/ patients/",),
         (
             MAPS,
-            arg("folder", help="the same scans, with labels"),
+            arg("folder", help="the scans, with labels"),
             *(WHERE, STRICT),
             arg(
                 "--size-step",
                 type=int,
                 default=200,
-                help="width of a lesion size range, pixels; default: 200",
+                help="width of the ranges of lesion size, pixels; default: 200",
             ),
             NO_REPORT,
         ),
@@ -283,9 +300,9 @@ COMMANDS = {
         "show maps, tables and warnings in one HTML file",
         ("skad report maps/ --scans patients/ --out report.html",),
         (
-            arg("maps", help="a folder of `skad score`; tables of `skad evaluate` are shown too"),
-            arg("--scans", metavar="FOLDER", help="the scans, to lie under the maps"),
-            _out("FILE", "the report, such as report.html"),
+            arg("maps", help="folder written by `skad score`; tables of `skad evaluate` are included"),
+            arg("--scans", metavar="FOLDER", help="the scans, shown below the maps"),
+            _out("FILE", "file of the report, for example report.html"),
             arg(
                 "--threshold", type=float, help="scores above it are abnormal; default: that of `skad score`"
             ),
@@ -293,7 +310,7 @@ COMMANDS = {
                 "--viewers",
                 type=int,
                 default=VIEWERS,
-                help="subjects with a page of their own, highest peaks first, 2 to 10 MB each at 1 mm; "
+                help="number of subjects with their own page, highest peaks first, 2 to 10 MB each at 1 mm; "
                 f"default: {VIEWERS}",
             ),
             STRICT,
@@ -303,57 +320,65 @@ COMMANDS = {
         "co-register scans, extract brains, correct bias fields",
         ("skad prepare scans/ --out prepared/", "skad prepare scans/ --out prepared/ --mni 1"),
         (
-            arg("folder", help="scans in BIDS, BraTS or ISLES layout, as they come"),
-            _out("FOLDER", "where the prepared scans go"),
+            arg("folder", help="unprepared scans in BIDS, BraTS or ISLES layout"),
+            _out("FOLDER", "folder for the prepared scans"),
             *(CONTRASTS, WHERE, STRICT),
-            arg("--to", metavar="NAME", help="the contrast that stays in place; default: the first"),
+            arg(
+                "--to", metavar="NAME", help="contrast that the others are registered to; default: the first"
+            ),
             arg(
                 "--brain",
                 default="deepbet",
                 choices=BRAINS,
-                help="how brains are found; default: deepbet; masks of the scans are kept",
+                help="brain extraction; default: deepbet; existing masks are kept",
             ),
-            arg("--masks", metavar="PATTERN", help="your masks, as hd-bet/{subject}_T1w_bet.nii.gz"),
-            arg("--mni", type=float, metavar="MM", help="move patients to MNI space, voxels of MM mm"),
+            arg("--masks", metavar="PATTERN", help="your own masks, as hd-bet/{subject}_T1w_bet.nii.gz"),
+            arg(
+                "--mni", type=float, metavar="MM", help="register patients to MNI space with voxels of MM mm"
+            ),
             arg("--no-bias", action="store_false", dest="bias", help="do not correct bias fields"),
             *(_jobs("prepared"), DASK),
-            _flag("--resume", "keep the subjects that are complete"),
-            _flag("--overwrite", "replace the subjects that are there"),
+            _flag("--resume", "skip subjects that are complete"),
+            _flag("--overwrite", "replace existing subjects"),
         ),
     ),
     "restore": Command(
-        "put maps of prepared scans onto the original scans",
+        "resample maps of prepared scans to the original scans",
         ("skad restore maps/ prepared/ --out native/",),
         (
-            arg("maps", help="a folder of `skad score` on prepared scans"),
-            arg("prepared", help="the folder of `skad prepare`"),
-            _out("FOLDER", "where the maps go"),
+            arg("maps", help="folder written by `skad score` for prepared scans"),
+            arg("prepared", help="folder written by `skad prepare`"),
+            _out("FOLDER", "folder for the maps"),
         ),
     ),
     "benchmark": Command(
-        "compare the methods of a study, with what they cost",
+        "compare the methods of a study, with their costs",
         ("skad benchmark benchmarks/studies/phantom.toml --jobs 2",),
         (
-            arg("study", metavar="STUDY.toml", help="which methods, cohorts and seeds"),
-            arg("--data", metavar="FOLDER", help="of the study's folders; default: where the file is"),
-            arg("--out", metavar="FOLDER", help="for the results; default: STUDY-results"),
+            arg("study", metavar="STUDY.toml", help="TOML file with methods, cohorts and seeds"),
+            arg(
+                "--data",
+                metavar="FOLDER",
+                help="root of the study's folders; default: the folder of the file",
+            ),
+            arg("--out", metavar="FOLDER", help="folder for the results; default: STUDY-results"),
             arg("--jobs", type=int, default=2, help="trainings at the same time; default: 2"),
             _many("--only", "METHOD", "run only these methods of the study"),
             arg("--device", help="cpu, cuda, cuda:1, ...; default: that of the study's budget"),
         ),
     ),
     "demo": Command(
-        "do all of it on simulated brains",
+        "run the whole chain on simulated brains",
         ("skad demo --size tiny --out demo/",),
         (
-            _out("FOLDER", "where scans, detector, maps and pictures go"),
-            arg("--size", choices=SIZES, default="small", help="small: minutes; tiny: less than one"),
+            _out("FOLDER", "folder for scans, detector, maps and figures"),
+            arg("--size", choices=SIZES, default="small", help="small takes minutes, tiny less than one"),
             arg(
                 "--method",
                 nargs="+",
                 choices=SYSTEMS,
                 default=SYSTEMS,
-                help=f"side by side; default: {' '.join(SYSTEMS)}",
+                help=f"methods to compare; default: {' '.join(SYSTEMS)}",
             ),
             *(SEED, DEVICE, _jobs("scored")),
             _flag("--overwrite", "replace an earlier demonstration"),

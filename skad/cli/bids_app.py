@@ -86,10 +86,10 @@ def _parser():
     )
     parser.epilog = EXIT_CODES
     add = parser.add_argument
-    add("bids_dir", help="the dataset")
+    add("bids_dir", help="the BIDS dataset")
     add("output_dir", help="a BIDS derivative; for group, the one that participant has filled")
-    add("analysis_level", metavar="{participant,group}", help="what is to be done")
-    add("--model", required=True, metavar="FILE", help="a detector of `skad fit` or `skad calibrate`")
+    add("analysis_level", metavar="{participant,group}", help="level of the analysis")
+    add("--model", required=True, metavar="FILE", help="file written by `skad fit` or `skad calibrate`")
     add(
         "--participant-label",
         "--participant_label",
@@ -106,12 +106,12 @@ def _parser():
     )
     for names, settings in (WHERE, FPR, MIN_VOLUME, SAVE_REFERENCE, DEVICE):
         add(*names, **settings)
-    add("--jobs", "--n_cpus", type=int, help="participants at the same time; default: 1")
+    add("--jobs", "--n_cpus", type=int, help="participants processed at the same time; default: 1")
     add(
         "--skip-bids-validation",
         "--skip_bids_validator",
         action="store_true",
-        help="taken and ignored: no validator is run",
+        help="accepted and ignored: no validator is run",
     )
     for names, settings in FEEDBACK:
         add(*names, **settings)

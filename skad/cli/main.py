@@ -111,10 +111,10 @@ def run(name, function, options, code_of=lambda error: MISTAKE):
             warnings.showwarning = lambda message, *args, **kwargs: warn(message, name)
             return call(function, options)
     except KeyboardInterrupt:
-        shout(f"{name}: interrupted; what is finished is kept, --resume goes on from there.")
+        shout(f"{name}: interrupted; finished work is kept; continue with --resume.")
         return INTERRUPTED
     except Terminated as end:
-        shout(f"{name}: ended by {end}; what is finished is kept, --resume goes on from there.")
+        shout(f"{name}: ended by {end}; finished work is kept; continue with --resume.")
         return 128 + end.signum
     except (ValueError, OSError, MemoryError, RuntimeError, ImportError) as error:
         shout(f"{name}: {one_line(error)}")

@@ -132,7 +132,9 @@ def read_grid(path):
         if not isinstance(values, list) or not values:
             raise ValueError(f"{path}: {name} should be a list of values to try, got {values!r}.")
         if name.startswith("preprocessor__"):
-            raise ValueError(f"{path}: {name} cannot be searched, scans are prepared once; use --set.")
+            raise ValueError(
+                f"{path}: {name} cannot be searched, because scans are preprocessed once; use --set."
+            )
     return {name: [value_of(v) if isinstance(v, str) else v for v in values] for name, values in grid.items()}
 
 

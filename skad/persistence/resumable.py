@@ -96,7 +96,7 @@ def check_free(path: PathLike, *, overwrite: bool) -> None:
         raise ValueError(f"{path} is a folder: give the name of a file (--out), for example {example}.")
     if path.exists() and not overwrite:
         raise ValueError(
-            f"{path} exists already: choose another name (--out), or overwrite it (--overwrite)."
+            f"{path} already exists: choose another name (--out), or overwrite it (--overwrite)."
         )
 
 

@@ -88,8 +88,7 @@ def test_a_signal_ends_a_run_in_one_line_and_leaves_nothing(signum, cohort, tmp_
         _, error = process.communicate(timeout=120)
     assert process.returncode == 128 + signum
     assert [line for line in error.splitlines() if line.startswith("skad")] == [
-        f"skad fit: ended by {signal.Signals(signum).name}; what is finished is kept, "
-        "--resume goes on from there."
+        f"skad fit: ended by {signal.Signals(signum).name}; finished work is kept; continue with --resume."
     ]
     checkpoints = tmp_path / "adm.skad.checkpoints"
     assert sorted(path.name for path in checkpoints.iterdir()) == [

@@ -92,7 +92,7 @@ def test_an_interrupted_fit_says_so_in_one_line_and_ends_with_130(cohort, tmp_pa
     code, error = stop(arguments, checkpoints / "00-ContrastTranslator.pt", signal.SIGINT)
     assert code == 130
     assert [line for line in error.splitlines() if line.startswith("skad")] == [
-        "skad fit: interrupted; what is finished is kept, --resume goes on from there."
+        "skad fit: interrupted; finished work is kept; continue with --resume."
     ]
     assert not (tmp_path / "adm.skad").exists()
 

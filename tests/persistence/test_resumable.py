@@ -104,7 +104,7 @@ def test_a_file_that_is_there_is_not_replaced_by_accident(tmp_path):
     path = tmp_path / "a.skad"
     check_free(path, overwrite=False)
     path.write_text("precious")
-    with pytest.raises(ValueError, match=r"a\.skad exists already"):
+    with pytest.raises(ValueError, match=r"a\.skad already exists"):
         check_free(path, overwrite=False)
     check_free(path, overwrite=True)
     with pytest.raises(ValueError, match="is a folder"):

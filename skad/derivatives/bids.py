@@ -10,7 +10,7 @@ from skad.utils.typing import PathLike
 
 SCANS = "scans"  # what the scans are called in the BIDS URIs of a derivative
 # BIDS 1.11 knows masks and segmentations, no maps of a score, and of tables only TSV.
-IGNORED = (f"*_{ENDING}.*", "**/figures", "**/figures/**", "*.csv", "*.png", "*.html")
+IGNORED = (f"*_{ENDING}.*", "**/figures", "**/figures/**", "*.csv", "*.png", "*.html", "detector.json")
 README = """# Anomaly maps
 
 One map per scan, `sub-*/[ses-*/]anat/*_desc-anomaly_map.nii.gz`, made by skad {version} on the grid of the

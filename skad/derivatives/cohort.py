@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skad.derivatives.about import about_detector, write_about
 from skad.derivatives.bids import describe_derivative
 from skad.derivatives.doubts import write_drift
 from skad.derivatives.folder import Derivative
@@ -103,7 +104,7 @@ def score_into(
         if resume:
             run.take_existing()
         run.score(detector, n_jobs)
-        return run.finish(calibrator)
+        return run.finish(detector, calibrator)
 
 
 @contextlib.contextmanager
@@ -217,7 +218,7 @@ class _Run:
             row["error"] = one_line(self.errors[name])
         return row
 
-    def finish(self, calibrator):
+    def finish(self, detector, calibrator):
         folder = self.writer.folder
         records = [self.records[name] for name in self.volumes if name in self.records]
         if self.tables:
@@ -225,6 +226,7 @@ class _Run:
         if records:
             describe_derivative(folder, self.writer.scans)
             self.write_table()
+            write_about(self.writer.model, about_detector(detector, calibrator), folder)
             if self.tables and calibrator is not None:
                 write_drift(calibrator, records, folder)
         return Derivative.of(folder, records, self.errors)

@@ -6,6 +6,7 @@ from typing import Self, overload
 
 import numpy as np
 
+from skad.derivatives.about import Facts, read_about
 from skad.derivatives.doubts import cohort_warnings, read_drift, with_warnings
 from skad.derivatives.naming import ENDING, SCORES, map_path
 from skad.derivatives.record import Record, read_record
@@ -156,6 +157,11 @@ class Derivative(Sequence[Record]):
     def models(self) -> dict[str, str]:
         """Names of the detectors' files by their SHA-256."""
         return {record.sidecar.model.sha256: record.sidecar.model.file for record in self._records}
+
+    @property
+    def about(self) -> Facts:
+        """Training, calibration and parameters of the detector by heading; empty where they are unknown."""
+        return read_about(self.folder, self.models)
 
     def threshold(self) -> tuple[float, str]:
         """Scores above it are abnormal, and a sentence that says where it is from.

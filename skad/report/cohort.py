@@ -111,6 +111,7 @@ def write_report(
             *maps.warnings,
             *(f"{name} is not shown: {error}" for name, error in not_shown.items()),
         ],
+        details=maps.about,
         tables=scores.tables(),
         figures=label_figures(gallery.histogram, scores),
     )

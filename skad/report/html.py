@@ -59,7 +59,16 @@ class SubjectReport:
 
 
 def write_html(
-    path, subjects, *, title="skad report", threshold=None, facts=None, warnings=(), tables=None, figures=None
+    path,
+    subjects,
+    *,
+    title="skad report",
+    threshold=None,
+    facts=None,
+    warnings=(),
+    tables=None,
+    figures=None,
+    details=None,
 ):
     """Write a report: a table of the cohort and a page per subject with NiiVue as viewer.
 
@@ -81,6 +90,8 @@ def write_html(
         Tables by heading, such as the scores per class.
     figures : dict of str to matplotlib.figure.Figure or bytes, default=None
         Figures, or the bytes of PNG files, by caption.
+    details : dict of str to dict of str, default=None
+        Facts of the detector by heading, such as its parameters; shown on a click.
 
     Returns
     -------
@@ -108,6 +119,7 @@ def write_html(
         facts=facts or {},
         warnings=warnings,
         tables=tables or {},
+        details=details or {},
         figures={caption: _png(figure) for caption, figure in (figures or {}).items()},
         niivue=base64.b64encode((_HERE / "niivue" / "niivue.umd.js.gz").read_bytes()).decode(),
         license=(_HERE / "niivue" / "LICENSE.txt").read_text(encoding="utf-8"),

@@ -47,7 +47,8 @@ def make_report(path):
         warnings = ["missing contrast: <b>T2w</b>"] if name == "sub-low" else []
         subjects.append(SubjectReport(name, peak, 15.6, warnings, [lesion, far], viewer))
     tables = {"Per class": [{"class": "any", "ROC-AUC": 0.87654}]}
-    return write_html(path, subjects, threshold="above 2", warnings=["drift"], tables=tables)
+    details = {"Training": {"scans": "12"}, "score: <Mixture>": {"families": "[<b>Lesions</b>()]"}}
+    return write_html(path, subjects, threshold="above 2", warnings=["drift"], tables=tables, details=details)
 
 
 @pytest.fixture(scope="session")

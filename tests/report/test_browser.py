@@ -200,12 +200,23 @@ def test_dark_pages_are_dark(subject):
         subject.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+def test_the_facts_of_the_detector_open_at_a_click(browser):
+    browser.find_element(By.LINK_TEXT, "all subjects").click()
+    facts = browser.find_element(By.CSS_SELECTOR, "#detector dd")
+    WebDriverWait(browser, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
+    assert not facts.is_displayed()
+    browser.find_element(By.CSS_SELECTOR, "#detector summary").click()
+    assert facts.is_displayed() and facts.text == "12"
+    save_screenshot(browser, "detector")
+
+
 @pytest.mark.skipif("SKAD_AXE" not in os.environ, reason="SKAD_AXE does not name axe.min.js (npm: axe-core)")
 @pytest.mark.parametrize("page", ["cohort", "subject"])
 def test_axe_finds_no_violation(subject, page):
     if page == "cohort":
         subject.find_element(By.LINK_TEXT, "all subjects").click()
         WebDriverWait(subject, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
+    subject.execute_script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     subject.execute_script(Path(os.environ["SKAD_AXE"]).read_text())
     result = subject.execute_async_script("axe.run().then(arguments[0])")
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in result["violations"]] == []

@@ -72,6 +72,11 @@ def test_subjects_come_highest_peak_first(page):
     assert list(page.data) == ["sub-high", "sub-low"]
 
 
+def test_facts_of_the_detector_are_shown_and_escaped(report, page):
+    assert {"Training", "scans", "12", "score: <Mixture>", "[<b>Lesions</b>()]"} <= set(page.text)
+    assert "<b>Lesions" not in report.read_text(encoding="utf-8")
+
+
 def test_text_is_escaped(report):
     html = report.read_text(encoding="utf-8")
     assert "&lt;b&gt;T2w&lt;/b&gt;" in html and "<b>T2w" not in html

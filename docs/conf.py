@@ -65,4 +65,8 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "capture_repr": ("_repr_html_", "__repr__"),
+    "ignore_repr_types": r"matplotlib\.figure\.Figure",  # the scraper shows it
+    "first_notebook_cell": (  # the notebook runs in an empty environment, such as Colab's
+        "%pip install --quiet git+https://github.com/skad-developers/skad\n%matplotlib inline"
+    ),
 }

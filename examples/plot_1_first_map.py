@@ -51,6 +51,7 @@ from skad.plotting import plot_volume
 
 anomaly = detector.score_volume(patient)
 figure = plot_volume(patient, anomaly.get_fdata(), n_slices=3)
+figure
 
 # %%
 # The core and its rim stand out, the mild edema only in part. The bright spots of the lowest row are the

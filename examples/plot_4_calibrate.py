@@ -38,6 +38,7 @@ from skad.plotting import plot_calibration
 p_values = calibrator.p_value_map(new.X)
 patients = [p_values[new.groups == patient] for patient in np.unique(new.groups)]
 figure = plot_calibration({"new": patients})
+figure
 
 called = [(each[~np.isnan(each)] <= 0.05).mean() for each in patients]
 print(

@@ -63,6 +63,7 @@ for name, method in methods.items():
     curves[name] = (fpr, tpr, auc)
     print(f"{name:32}  {auc:.3f}   {precision:.3f}   {dice:.3f}")
 figure = plot_roc(curves)
+figure
 
 # %%
 # Phantom lesions are clear, and FLAIR intensity alone does well on them; what such a table looks like on

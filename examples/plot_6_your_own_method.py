@@ -97,6 +97,7 @@ flair = detector[0].transform(patient.X)[:, :, 1]
 figure = plot_slices(
     flair, -detector.score_samples(patient.X), labels=patient.y, contrasts=["FLAIR", "mirrored"], n_slices=3
 )
+figure
 
 # %%
 # The mirror image of a lesion lights up on the healthy side too: that is the method, not the contract.

@@ -6,8 +6,9 @@ from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skad.persistence.files import LoadError, load, save
+    from skad.persistence.onnx import export_onnx
     from skad.persistence.resumable import ResumableFit
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
-__all__ = ["LoadError", "ResumableFit", "load", "save"]
+__all__ = ["LoadError", "ResumableFit", "export_onnx", "load", "save"]

@@ -188,7 +188,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         return np.where(absent, self._translate(flat), flat)
 
     def _translate(self, X):
-        def translate(images, foreground):
-            return self.module_.translate_all(images, foreground_median(images, foreground))
+        return map_slices(self, self._network_map, X)
 
-        return map_slices(self, translate, X)
+    def _network_map(self, images, foreground):
+        return self.module_.translate_all(images, foreground_median(images, foreground))

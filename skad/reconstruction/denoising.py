@@ -202,7 +202,10 @@ class DenoisingReconstructor(ReconstructorMixin, BaseEstimator):
         return torch.as_tensor(self.scale_, device=images.device)[:, None, None]
 
     def _reconstruct(self, X):
-        return map_slices(self, lambda images, foreground: self._denoise(self.module_, images), X)
+        return map_slices(self, self._network_map, X)
+
+    def _network_map(self, images, foreground):
+        return self._denoise(self.module_, images)
 
 
 def _spread_of(X):

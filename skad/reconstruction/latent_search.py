@@ -126,6 +126,8 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
         X = self._check_score_input(X)
         return map_chunks(lambda chunk: self._visit(lambda *batch: self._search(*batch)[1].T, chunk), X)
 
+    _network_map = None  # the reference is the end of a search, which no single pass of a network gives
+
     def _latents(self, images, foreground):
         return self._search(images, foreground)[0]
 
@@ -135,6 +137,9 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
             return search_latents(
                 module.error, start, images, foreground, n_steps=self.n_steps, lr=self.lr, tol=self.tol
             )
+
+    def _reconstruct(self, X):
+        return self._visit(lambda *batch: self.module_.decode(self._latents(*batch)), X)
 
     def _visit(self, function, X, background=None):
         device = resolve_device(self.reconstructor_.device)

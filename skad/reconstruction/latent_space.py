@@ -88,9 +88,10 @@ class LatentReconstructorMixin(ReconstructorMixin):
         return self.module_.encode(images)
 
     def _reconstruct(self, X):
-        return self._visit(
-            lambda images, foreground: self.module_.decode(self._latents(images, foreground)), X
-        )
+        return self._visit(self._network_map, X)
+
+    def _network_map(self, images, foreground):
+        return self.module_.decode(self._latents(images, foreground))
 
     def _visit(self, function, X, background=None):
         return map_slices(

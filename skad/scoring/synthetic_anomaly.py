@@ -337,14 +337,14 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
             return share_explained_by_place(*normal) >= _LEAST_EXPLAINED
         return name != "reference" or X.ndim == 5
 
-    def _logits(self, images, foreground):
+    def _network_map(self, images, foreground):
         logits = self.module_(images, foreground)
         if self.flip_average:
             logits = (logits + self.module_(images.flip(-1), foreground.flip(-1)).flip(-1)) / 2
         return logits[:, 0]
 
     def _score(self, X):
-        return -map_slices(self, self._logits, X)
+        return -map_slices(self, self._network_map, X)
 
     def _features(self, X):
         return map_slices(self, self.module_.features, X)

@@ -3,8 +3,9 @@
     python benchmarks/structure.py --out docs/results/structure.md
 
 Lines are physical lines; a function's are those of its body without its docstring. Depth is the longest chain
-of imports from a module downwards. A hidden import stands inside a function; `skad.utils.lazy`, which imports
-by name at first use, is the exception that the design names.
+of imports from a module downwards; a name that a package passes on counts as imported from the module that
+defines it, which is what happens at run time. A hidden import stands inside a function; `skad.utils.lazy`,
+which imports by name at first use, is the exception that the design names.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def measure():
     functions = sorted(length for tree in trees.values() for length in function_lengths(tree))
     constructors = sorted(count for tree in trees.values() for count in constructor_counts(tree))
     graph = grimp.build_graph("skad")
-    depth = depths(graph)
+    depth = depths({module_name(path): tree for path, tree in trees.items()})
     described, parameters = documented_parameters()
     tests = sum(len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py"))
     return {
@@ -113,17 +114,46 @@ def circles(graph):
     return [(a, b) for a in reach for b in reach[a] if a < b and a in reach[b]]
 
 
-def depths(graph):
-    """The longest chain of imports below every module; a package counts through its modules."""
+def depths(modules):
+    """The longest chain of imports below every module of ``{name: tree}``, itself included."""
+    exports = {name: dict(passed_on(tree)) for name, tree in modules.items() if is_facade(tree)}
     known = {}
 
     def depth(name):
         if name not in known:
             known[name] = 0  # a circle ends here
-            known[name] = 1 + max(map(depth, graph.find_modules_directly_imported_by(name)), default=0)
+            below = () if name in exports else imported(modules[name], modules, exports) - {name}
+            known[name] = 1 + max(map(depth, below), default=0)
         return known[name]
 
-    return {name: depth(name) for name in graph.modules}
+    return {name: depth(name) for name in modules}
+
+
+def module_name(path):
+    """The dotted name of a file of skad."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def is_facade(tree):
+    """Whether a package only passes on names of its modules, at first use."""
+    return any(name == "lazy_exports" for name, _ in passed_on(tree))
+
+
+def passed_on(tree):
+    """The names that a module imports from modules of skad, and those modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("skad"):
+            yield from ((alias.name, node.module) for alias in node.names)
+
+
+def imported(tree, modules, exports):
+    """The modules that define what a module imports."""
+    found = {
+        f"{module}.{name}" if f"{module}.{name}" in modules else exports.get(module, {}).get(name, module)
+        for name, module in passed_on(tree)
+    }
+    plain = (alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names)
+    return found | (set(plain) & modules.keys())
 
 
 def documented_parameters():

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from skad.calibration import ConformalCalibrator
-
 
 @dataclass(frozen=True)
 class LesionRule:
@@ -39,9 +37,7 @@ class LesionRule:
     unit: str | None = None
 
     @classmethod
-    def of(
-        cls, detector: Any, calibrator: ConformalCalibrator | None = None, *, min_volume: float = 0.01
-    ) -> Self | None:
+    def of(cls, detector: Any, calibrator: Any = None, *, min_volume: float = 0.01) -> Self | None:
         """The rule of a detector: at the calibrated rate, or at the threshold of its last step.
 
         Parameters

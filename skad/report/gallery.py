@@ -11,7 +11,6 @@ import numpy as np
 from skad.derivatives import Derivative, Record, Visitor
 from skad.derivatives.naming import figure_path, references_of
 from skad.derivatives.writer import write_references
-from skad.detector import VolumeAnomalyDetector
 from skad.io import Volume
 from skad.metrics import ScoreHistogram
 from skad.plotting import plot_volume, save_figure
@@ -87,7 +86,7 @@ class Gallery(Visitor):
         viewers: int = VIEWERS,
         figures: bool = False,
         threshold: float | None = None,
-        detector: VolumeAnomalyDetector | None = None,
+        detector: Any = None,
     ):
         self.viewers = viewers
         self.figures = figures

@@ -35,6 +35,7 @@ default_role = "literal"
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!skad\.).*")]
 
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3  # links to sections work as they do on GitHub
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say the types, with shapes and units

@@ -193,6 +193,7 @@ COMMANDS = {
             *TRAINING,
             _jobs("read"),
             _flag("--on-disk", "keep the training slices on disk, not in memory"),
+            _many("--callback", "NAME", "show loss curves in tensorboard=FOLDER or mlflow", default=[]),
             _flag("--resume", "continue an interrupted training"),
             OVERWRITE,
         ),

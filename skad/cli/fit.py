@@ -4,10 +4,11 @@ from skad.cli.scans import load_for_training
 from skad.cli.terminal import record, tell
 from skad.methods import make_detector
 from skad.persistence import ResumableFit
+from skad.training import monitored
 from skad.utils.progress import shows_bars
 
 
-def fit(folder, *, out, on_disk, resume, overwrite, contrasts, where, strict, **method):
+def fit(folder, *, out, on_disk, callback, resume, overwrite, contrasts, where, strict, **method):
     """Train a detector on the lesion-free slices; 1 when some subjects could not be opened."""
     training = ResumableFit(out, resume=resume, overwrite=overwrite)
     if training.is_complete():
@@ -15,7 +16,8 @@ def fit(folder, *, out, on_disk, resume, overwrite, contrasts, where, strict, **
         return 0
     scans = {"contrasts": contrasts, "where": where, "strict": strict}
     volumes, n_failed = load_for_training("fit", folder, **scans)
-    train(training, volumes, on_disk=on_disk, **method)
+    with monitored(callback):
+        train(training, volumes, on_disk=on_disk, **method)
     return int(n_failed > 0)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skad.training.device import autocast, resolve_device, resolve_precision
     from skad.training.inference import map_slices, visit_slices
     from skad.training.loop import DivergenceError
+    from skad.training.monitors import monitored
     from skad.training.parallel import is_main_process, merged, own_share
     from skad.training.randomness import seeded
     from skad.training.run import Run
@@ -31,6 +32,7 @@ __all__ = [
     "is_main_process",
     "map_slices",
     "merged",
+    "monitored",
     "own_share",
     "resolve_device",
     "resolve_precision",

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, default_collate
 from skad.nn.background import fill_background, split_background
 from skad.training.callbacks import EpochBounds, has_stopped, restore_states, states_of
 from skad.training.device import out_of_memory_alike
+from skad.training.monitors import monitors_of
 from skad.training.parallel import (
     SharedBatches,
     average_buffers,
@@ -78,7 +79,7 @@ def run_epochs(training, run, slices, *, step, background, checkpoint, bar):
         train_split=None,
         device=run.device,
         verbose=0,
-        callbacks=copy.deepcopy(list(training.callbacks or [])),
+        callbacks=[*copy.deepcopy(list(training.callbacks or [])), *monitors_of(training.name)],
         callbacks__print_log=None,
         callbacks__valid_loss=None,
     )

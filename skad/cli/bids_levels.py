@@ -29,7 +29,7 @@ _CODES = (
 def participant(bids_dir, output_dir, *, model, **options):
     """Write the maps of the participants, and nothing that belongs to all; parameters as in ``--help``.
 
-    Maps that the same model has made of the same scans are kept.
+    Maps that the same model has made are kept.
 
     Returns
     -------

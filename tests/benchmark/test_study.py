@@ -42,7 +42,7 @@ def _set(table, path, value):
         (["methods", "residual", "reference"], "translatoin", "'residual', .*did you mean translation"),
         (["methods", "density", "augmentation"], {"class": "os.path"}, "should come from sklearn, pyod"),
         (["methods", "density", "augmentation"], {"class": "sklearn.no.X"}, "cannot be imported"),
-        (["references", "translation", "seeds"], [0], "'residual' has seeds that 'translation', .* has not"),
+        (["references", "translation", "seeds"], [0], "'residual' has seeds that 'translation', .* lacks"),
         (
             ["methods", "both", "reference"],
             None,
@@ -82,7 +82,7 @@ def test_references_that_need_each_other_are_told(table):
     search = {"class": "LatentSearchTransformer"}
     table["references"]["a"] = search | {"reconstructor": {"reference": "b"}}
     table["references"]["b"] = search | {"reconstructor": {"reference": "a"}}
-    with pytest.raises(ValueError, match="a, b need each other"):
+    with pytest.raises(ValueError, match="a, b depend on each other"):
         parse_study(table)
 
 

@@ -73,4 +73,4 @@ def test_a_scheduler_that_does_not_answer_is_a_mistake_in_one_line(detector, coh
     dask = pytest.importorskip("dask")
     with dask.config.set({"distributed.comm.timeouts.connect": "0.2s"}):
         code, _, err = run("score", detector, cohort, "--out", tmp_path / "o", "--dask", "tcp://127.0.0.1:9")
-    assert code == 2 and "no scheduler with workers answers" in err[-1]
+    assert code == 2 and "no scheduler with workers responds" in err[-1]

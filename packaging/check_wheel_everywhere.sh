@@ -9,6 +9,7 @@ for python in "${@:-python3}"; do
     work=$(mktemp -d)
     "$python" -m venv "$work/venv"
     "$work/venv/bin/pip" install --quiet --constraint "$constraints" "$wheel"
+    (cd "$work" && venv/bin/skad-bids --version)
     (cd "$work" && venv/bin/skad demo --size tiny --method adm --out demo > log.txt)
     test -s "$work/demo/maps/adm/report.html"
     echo "$("$python" --version): $(basename "$wheel") works"

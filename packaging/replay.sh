@@ -13,6 +13,7 @@ rm -rf build
 mkdir "$work/data"
 cd "$work/data"                                                                      # WORKDIR, ENTRYPOINT
 "$work/venv/bin/skad" --version
+"$work/venv/bin/skad-bids" --version
 "$work/venv/bin/skad" demo --size tiny --method adm --out demo
 test -s demo/maps/adm/report.html
 echo "The container's steps work."

@@ -63,7 +63,7 @@ def export_onnx(estimator: Any, path: PathLike, *, size: tuple[int, int] | None 
     >>> session = onnxruntime.InferenceSession("reference.onnx")  # doctest: +SKIP
     >>> (reference,) = session.run(None, {"images": X})  # doctest: +SKIP
     """
-    if getattr(estimator, "_network_map", None) is None:
+    if not (hasattr(estimator, "_network_map") and getattr(estimator, "_one_pass", True)):
         raise TypeError(
             f"{type(estimator).__name__} is no single pass of a network: give a fitted reconstructor such as "
             "ContrastTranslator, or a SyntheticAnomalyScorer; of a pipeline, one of its steps."

@@ -1,5 +1,7 @@
 """What the steps share: volumes in, volumes out, maps back."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -17,7 +19,7 @@ class VolumeStep(DocumentationLinkMixin, BaseEstimator):
     A step defines ``_prepare(volume)``, and ``_restore(array, volume)`` where it changes the grid.
     """
 
-    _parameter_constraints = {}
+    _parameter_constraints: dict[str, list[Any]] = {}
 
     def fit(self, volumes=None, y=None):
         """Check the parameters; there is nothing to learn.

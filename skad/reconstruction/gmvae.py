@@ -233,7 +233,7 @@ class GMVAEReconstructor(AutoencoderReconstructor):
     def _reconstruct(self, X):
         return self._restore(lambda restored, _: self.module_.unscale(restored), X)
 
-    _network_map = None  # the reference is the end of a search, which no single pass of a network gives
+    _one_pass = False  # the reference is the end of a search
 
     def _restore(self, result, X):
         """``result(restored, curve)`` of every batch; see :func:`skad.nn.restoration.restore`."""

@@ -126,7 +126,7 @@ class LatentSearchTransformer(MetaEstimatorMixin, LatentReconstructorMixin, Base
         X = self._check_score_input(X)
         return map_chunks(lambda chunk: self._visit(lambda *batch: self._search(*batch)[1].T, chunk), X)
 
-    _network_map = None  # the reference is the end of a search, which no single pass of a network gives
+    _one_pass = False  # the reference is the end of a search
 
     def _latents(self, images, foreground):
         return self._search(images, foreground)[0]

@@ -1,8 +1,13 @@
 """Does a calibrated detector keep its promise on normal patients?"""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from skad.plotting.drawing import GUIDE, axis_or_new, check_names, curve_styles
+from skad.utils.typing import Array
 
 _POINTS = 400  # of a curve, at most
 _UNITS = {
@@ -12,7 +17,9 @@ _UNITS = {
 }
 
 
-def plot_calibration(p_values, *, unit="pixel", ax=None):
+def plot_calibration(
+    p_values: Mapping[str, Sequence[Array]], *, unit: str = "pixel", ax: Axes | None = None
+) -> Figure:
     """Plot the observed against the nominal false-positive rate on normal patients.
 
     Parameters

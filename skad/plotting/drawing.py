@@ -1,10 +1,12 @@
 """What all figures share: an axis to draw on, curves that every reader tells apart, a file at the end."""
 
+from collections.abc import Iterable
 from itertools import cycle
 
 from matplotlib.figure import Figure
 
 from skad.utils.files import written_whole
+from skad.utils.typing import PathLike
 
 MAP_COLORS = "inferno"  # even lightness steps: reads the same in gray and with any color vision
 TRUTH_COLOR = "#56B4E9"  # sky blue of Okabe and Ito (2008), visible on gray, black and yellow
@@ -20,7 +22,7 @@ CURVE_STYLES = [
 ]
 
 
-def curve_styles(names):
+def curve_styles(names: Iterable[str]) -> dict[str, dict[str, str]]:
     """Color and line of every name: up to seven differ in color to every color vision.
 
     Parameters
@@ -57,7 +59,7 @@ def check_names(curves, what):
         raise ValueError(f"{what} should hold at least one curve, got none.")
 
 
-def save_figure(figure, path):
+def save_figure(figure: Figure, path: PathLike) -> PathLike:
     """Write a figure as PNG; the file appears complete or not at all.
 
     Parameters

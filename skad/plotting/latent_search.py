@@ -1,14 +1,26 @@
 """What a search for better latents does to normal references."""
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from skad.plotting.drawing import MAP_COLORS, figure_or_new
+from skad.utils.typing import Array
 
 _PANEL_INCHES = 1.9
 _COLUMNS = ("image", "encoded", "searched", "residual, encoded", "residual, searched")
 
 
-def plot_latent_search(images, before, after, *, curve=None, contrast=0, figure=None):
+def plot_latent_search(
+    images: Array,
+    before: Array,
+    after: Array,
+    *,
+    curve: Array | None = None,
+    contrast: int = 0,
+    figure: Any = None,
+) -> Figure:
     """Plot references before and after the latent search, and the decrease of the error (K, Fig. 1b).
 
     Parameters

@@ -1,11 +1,18 @@
 """How well lesions of every size are told from normal tissue."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from skad.plotting.drawing import axis_or_new, check_names, curve_styles
 
 
-def plot_lesion_sizes(reports, *, ax=None):
+def plot_lesion_sizes(
+    reports: Mapping[str, Sequence[Mapping[str, Any]]], *, ax: Axes | None = None
+) -> Figure:
     """Plot the ROC-AUC of slices against the size of their lesion, with the number of slices (A, Fig. 7).
 
     Parameters

@@ -1,17 +1,31 @@
 """The features of pixels and the Gaussians fitted to them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from scipy.stats import chi2
 
 from skad.plotting.drawing import axis_or_new, curve_styles
+from skad.utils.typing import Array
 
 SHARE = 0.95  # of a Gaussian in the plane that its ellipse holds
 
 
 def plot_mixture(
-    features, mixture, *, dims=(0, 1), names=None, labels=None, n_points=4000, random_state=0, ax=None
-):
+    features: Array,
+    mixture: Any,
+    *,
+    dims: tuple[int, int] = (0, 1),
+    names: Sequence[str] | None = None,
+    labels: Array | None = None,
+    n_points: int = 4000,
+    random_state: int = 0,
+    ax: Axes | None = None,
+) -> Figure:
     """Plot two features of pixels with the 95 % ellipse of each Gaussian (A, Fig. 8a, b).
 
     A covariance that collapses shows as an ellipse that becomes a line.

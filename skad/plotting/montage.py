@@ -1,12 +1,17 @@
 """Pictures of maps: the contrasts, the anomaly map, and the contour of the truth where there is one."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from skad.io import Volume
 from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS, TRUTH_COLOR
 from skad.preprocessing.reorient import Reorientation
+from skad.utils.typing import Array
 
 ORIENTATION = "radiological view: the patient's right is on the left"
 
@@ -19,16 +24,16 @@ _MARGINS_OF_SEVERAL = (0.4, 0.2, 1.0, 0.7)  # below
 
 
 def plot_slices(
-    images,
-    anomaly,
+    images: Array,
+    anomaly: Array | dict[str, Array],
     *,
-    labels=None,
-    contrasts=None,
-    n_slices=4,
-    pixel_size=(1.0, 1.0),
-    title=None,
-    figure=None,
-):
+    labels: Array | None = None,
+    contrasts: Sequence[str] | None = None,
+    n_slices: int = 4,
+    pixel_size: tuple[float, float] = (1.0, 1.0),
+    title: str | None = None,
+    figure: Any = None,
+) -> Figure:
     """Plot a montage of axial slices: a row per slice, a column per contrast, anomaly maps last.
 
     A column is one axis with its slices below each other, at a place computed from the number of slices:
@@ -103,7 +108,14 @@ def plot_slices(
     return figure
 
 
-def plot_volume(volume, anomaly, *, contrasts=None, n_slices=4, figure=None):
+def plot_volume(
+    volume: Volume,
+    anomaly: Array | dict[str, Array],
+    *,
+    contrasts: Sequence[str] | None = None,
+    n_slices: int = 4,
+    figure: Any = None,
+) -> Figure:
     """Plot a montage of axial slices of a volume and its anomaly map.
 
     Parameters

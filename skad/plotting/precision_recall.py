@@ -1,9 +1,15 @@
 """Precision and recall, which unlike a ROC curve tell how rare an abnormality is."""
 
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from skad.metrics.operating_points import OperatingPoints
 from skad.plotting.drawing import axis_or_new, check_names, curve_styles
 
 
-def plot_precision_recall(curves, *, ax=None):
+def plot_precision_recall(curves: Mapping[str, OperatingPoints], *, ax: Axes | None = None) -> Figure:
     """Plot precision against recall, one curve per class or method.
 
     Parameters

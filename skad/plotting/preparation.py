@@ -1,15 +1,22 @@
 """Pictures to judge a preparation by: is the mask the brain, and do the contrasts agree?"""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from skad.plotting.drawing import GRAYS_PERCENT, TRUTH_COLOR, figure_or_new
+from skad.utils.typing import Array
 
 _N_SLICES = 4
 _SQUARES = 6  # of a checkerboard, along the longer side
 _PANEL_INCHES = 1.8
 
 
-def plot_preparation(images, mask, affine, *, figure=None):
+def plot_preparation(
+    images: Mapping[str, Array], mask: Array, affine: Array, *, figure: Any = None
+) -> Figure:
     """Plot axial slices with outlines of the brain mask and checkerboards of each contrast with the first.
 
     Parameters

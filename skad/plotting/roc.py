@@ -1,11 +1,15 @@
 """ROC curves."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from skad.plotting.drawing import GUIDE, check_names, curve_styles, figure_or_new
 
 
-def plot_roc(curves, *, ax=None):
+def plot_roc(curves: Mapping[str, Any], *, ax: Any = None) -> Figure:
     """Plot ROC curves in one panel, or in one panel per class (K, Fig. 6).
 
     Parameters

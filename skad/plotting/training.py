@@ -1,6 +1,9 @@
 """Training curves: one player's, or those of a game of two."""
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,7 +29,7 @@ _NAMES = {
 }
 
 
-def plot_training(estimator, *, figure=None):
+def plot_training(estimator: Any, *, figure: Any = None) -> Figure:
     """Plot the losses of a fitted estimator over the epochs; in adversarial training, of both networks.
 
     Parameters
@@ -59,7 +62,7 @@ def plot_training(estimator, *, figure=None):
     >>> [axis.get_ylabel() for axis in figure.axes]
     ['objective, mean of the epoch', 'divergence from the prior (nats)']
     """
-    panels = {}
+    panels: dict[str, Any] = {}
     for name, values in _history(estimator).items():
         panels.setdefault(_scale(name), {})[name] = values
     n_columns = min(_COLUMNS, len(panels))

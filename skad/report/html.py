@@ -2,12 +2,15 @@
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
 import jinja2
 
 from skad.utils.files import written_whole
+from skad.utils.typing import PathLike
 
 _HERE = files("skad.report")
 
@@ -59,17 +62,17 @@ class SubjectReport:
 
 
 def write_html(
-    path,
-    subjects,
+    path: PathLike,
+    subjects: Sequence[SubjectReport],
     *,
-    title="skad report",
-    threshold=None,
-    facts=None,
-    warnings=(),
-    tables=None,
-    figures=None,
-    details=None,
-):
+    title: str = "skad report",
+    threshold: str | None = None,
+    facts: Mapping[str, str] | None = None,
+    warnings: Sequence[str] = (),
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    figures: Mapping[str, Any] | None = None,
+    details: Mapping[str, Mapping[str, str]] | None = None,
+) -> PathLike:
     """Write a report: a table of the cohort and a page per subject with NiiVue as viewer.
 
     Parameters

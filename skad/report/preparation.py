@@ -1,14 +1,19 @@
 """The quality page of a prepared cohort: every subject's picture, the doubtful ones first."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from skad.utils.files import written_whole
+from skad.utils.typing import PathLike
 
 
-def write_preparation_page(subjects, path, *, failed=None):
+def write_preparation_page(
+    subjects: Sequence[Any], path: PathLike, *, failed: Mapping[str, str] | None = None
+) -> PathLike:
     """Write the page of all figures of ``skad prepare``, for quality control.
 
     Parameters

@@ -1,12 +1,15 @@
 """What the viewer of a report needs of one subject, as text that a page can hold."""
 
 import base64
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import binary_dilation, find_objects, generate_binary_structure
 
 from skad.io import compact_nifti
 from skad.plotting.drawing import GRAYS_PERCENT
+from skad.utils.typing import Array
 
 _MARGIN_MM = 10.0  # around the foreground of the map: enough to see where one is
 _GRAYS = 256
@@ -16,7 +19,14 @@ _THICK = 1.5  # times the smallest voxel size: slices that are no neighbors in a
 _MIDDLE = np.array([False, True, False])[:, None, None] & np.ones((3, 3, 3), bool)
 
 
-def viewer_data(images, anomaly, affine, *, threshold, labels=None):
+def viewer_data(
+    images: Mapping[str, Array],
+    anomaly: Array,
+    affine: Array,
+    *,
+    threshold: float,
+    labels: Array | None = None,
+) -> dict[str, Any]:
     """Crop, round and compress the contrasts, map and labels of a subject for the viewer.
 
     Parameters

@@ -201,9 +201,9 @@ def test_dark_pages_are_dark(subject):
 
 
 def test_the_facts_of_the_detector_open_at_a_click(browser):
-    browser.find_element(By.LINK_TEXT, "all subjects").click()
-    facts = browser.find_element(By.CSS_SELECTOR, "#detector dd")
+    browser.execute_script("location.hash = ''")  # the page of the cohort
     WebDriverWait(browser, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
+    facts = browser.find_element(By.CSS_SELECTOR, "#detector dd")
     assert not facts.is_displayed()
     browser.find_element(By.CSS_SELECTOR, "#detector summary").click()
     assert facts.is_displayed() and facts.text == "12"

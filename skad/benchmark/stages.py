@@ -14,9 +14,9 @@ from skad.benchmark.parameters import count_parameters
 from skad.benchmark.results import curve_rows, write_rows
 from skad.benchmark.slices import CohortSlices
 from skad.evaluation import why_collapsed
+from skad.evaluation.collapse import CollapseWarning
 from skad.persistence import load, save
 from skad.preprocessing.growing import RowFile
-from skad.reconstruction.collapse import CollapseWarning
 from skad.training import checkpoint_in
 
 _BLOCK = 256  # slices whose references are made at a time

@@ -1,14 +1,89 @@
-"""Whether a run collapsed: a detector that has not learned, or gives one score, is not merely weak."""
+"""Whether a training collapsed: a network that has not learned, or gives one score, is not merely weak.
 
+Estimators ask at the end of `fit` and warn; :func:`why_collapsed` judges what is fitted, for tables.
+"""
+
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from skad.utils.validation import foreground_of
+
 _SAME = 1e-6  # relative spread of scores below which they are one score
 _EMPTY = 1e-3  # weight below which a component of a mixture explains nothing
 _FOLLOWS = 0.1  # correlation with the images below which references follow nothing
 _IDENTICAL = 1e-3  # residual, relative to the spread of the images, below which references are the images
+EPOCHS = 5  # for so many epochs at the end something has to be wrong before an estimator warns
+_SAME_DIVERGENCE = 0.01  # relative difference below which two divergences are the same
+_CONSTANT = 0.01  # spread of reconstructions, relative to that of the images, below which they are constant
+_SLICES = 64  # slices whose reconstructions are looked at
+
+
+class CollapseWarning(UserWarning):
+    """Training ended in a network whose reconstructions say nothing about the image."""
+
+
+def warn_of_collapse(estimator, reasons):
+    """One warning that names the reasons and the remedies; nothing without reasons.
+
+    Parameters
+    ----------
+    estimator : object
+    reasons : list of str
+        Each "what is wrong, what to do".
+    """
+    if reasons:
+        warnings.warn(
+            f"{type(estimator).__name__} has collapsed and should not be used: " + "; ".join(reasons) + ".",
+            CollapseWarning,
+            stacklevel=3,
+        )
+
+
+def constant_output(reconstruct, X):
+    """Whether reconstructions hardly differ between slices.
+
+    Parameters
+    ----------
+    reconstruct : callable
+        Slices (n, n_contrasts, height, width), NaN background, to their reconstructions.
+    X : ndarray of shape (n_samples, n_contrasts, height, width)
+        Training slices; up to 64 with foreground, evenly spread, are looked at.
+
+    Returns
+    -------
+    bool
+        False for fewer than two slices with foreground.
+    """
+    visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+    if len(visible) < 2:
+        return False
+    sample = np.array(X[visible[:: -(-len(visible) // _SLICES)]], dtype=np.float32)
+    foreground = foreground_of(sample)[:, None]
+    output = np.where(foreground, reconstruct(sample), 0)
+    rounding = 1e-5 * np.abs(output).max(axis=(0, 2, 3))
+    return bool(
+        (_rms_spread(output, foreground) <= _CONSTANT * _rms_spread(sample, foreground) + rounding).all()
+    )
+
+
+def same_divergence(kl_real, kl_reconstructed):
+    """Whether images and their reconstructions looked alike to the encoder in all of the last epochs.
+
+    Parameters
+    ----------
+    kl_real, kl_reconstructed : list of float
+        Of every epoch, nats.
+
+    Examples
+    --------
+    >>> same_divergence([9.0, *[50.0] * 5], [3.0, *[50.2] * 5]), same_divergence([50.0] * 4, [50.0] * 4)
+    (True, False)
+    """
+    real, reconstructed = np.array(kl_real[-EPOCHS:]), np.array(kl_reconstructed[-EPOCHS:])
+    return len(real) == EPOCHS and bool((np.abs(real - reconstructed) <= _SAME_DIVERGENCE * real).all())
 
 
 def constant_score(anomaly):
@@ -153,3 +228,11 @@ def why_collapsed(
     reasons = [loss_did_not_fall(curve), at_the_floor(estimator), *members, *map(constant_score, maps)]
     reasons += [*warned, None if pairs is None else no_reference(pairs)]
     return next(filter(None, reasons), None)
+
+
+def _rms_spread(images, foreground):
+    """Root mean square deviation from the mean image over the foreground, shape (n_contrasts,)."""
+    images = np.where(foreground, images, 0).astype(np.float64)
+    mean = images.sum(axis=0) / np.maximum(foreground.sum(axis=0), 1)
+    squares = np.where(foreground, images - mean, 0) ** 2
+    return np.sqrt(squares.sum(axis=(0, 2, 3)) / max(1, foreground.sum()))

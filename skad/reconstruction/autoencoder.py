@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 
 from skad.augmentation import Augmentation, Geometry
+from skad.evaluation.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.nn.vae import vae_losses
-from skad.reconstruction.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.reconstruction.latent_space import LatentReconstructorMixin
 from skad.training import seeded, start_module
 from skad.utils.typing import Array

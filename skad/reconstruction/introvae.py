@@ -9,6 +9,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.augmentation import Augmentation
+from skad.evaluation.collapse import same_divergence
 from skad.nn.introspection import introspective_losses
 from skad.nn.vae import VAE
 from skad.reconstruction.autoencoder import (
@@ -20,7 +21,6 @@ from skad.reconstruction.autoencoder import (
     plain_loss,
     two_at_least,
 )
-from skad.reconstruction.collapse import same_divergence
 from skad.training import TRAINING_CONSTRAINTS, Training, describe_training
 
 _FEW = 0.05  # share of reconstructions inside the margin below which there is no game

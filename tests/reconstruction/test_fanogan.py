@@ -8,8 +8,8 @@ import torch
 from skorch.callbacks import Callback
 
 import skad
+from skad.evaluation.collapse import CollapseWarning
 from skad.nn.fanogan import FAnoGAN
-from skad.reconstruction.collapse import CollapseWarning
 from skad.reconstruction.fanogan import FAnoGANReconstructor
 from skad.reconstruction.latent_search import LatentSearchTransformer
 from skad.training import Run, checkpoint_in

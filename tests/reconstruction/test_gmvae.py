@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skad.reconstruction.collapse import CollapseWarning
+from skad.evaluation.collapse import CollapseWarning
 from skad.reconstruction.gmvae import GMVAEReconstructor
 from skad.reconstruction.latent_search import LatentSearchTransformer
 

@@ -8,9 +8,9 @@ import torch
 from skorch.callbacks import Callback
 
 import skad
+from skad.evaluation.collapse import CollapseWarning
 from skad.nn.introspection import introspective_losses
 from skad.nn.vae import VAE
-from skad.reconstruction.collapse import CollapseWarning
 from skad.reconstruction.introvae import IntroVAEReconstructor
 from skad.reconstruction.vae import VAEReconstructor
 from skad.training import Run, checkpoint_in

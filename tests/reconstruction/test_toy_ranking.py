@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from skad.evaluation.collapse import CollapseWarning
 from skad.metrics import foreground_roc_auc_score
 from skad.reconstruction import (
     ContrastTranslator,
@@ -15,7 +16,6 @@ from skad.reconstruction import (
     LatentSearchTransformer,
     VAEReconstructor,
 )
-from skad.reconstruction.collapse import CollapseWarning
 from skad.scoring import DeepSVDDScorer
 
 VAE = {"channels": (8, 16), "latent_channels": 4, "max_epochs": 20, "encoder_lr": 3e-3, "batch_size": 8}

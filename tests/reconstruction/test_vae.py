@@ -8,7 +8,7 @@ import torch
 from skorch.callbacks import Callback
 
 import skad
-from skad.reconstruction.collapse import CollapseWarning, constant_output, same_divergence
+from skad.evaluation.collapse import CollapseWarning, constant_output, same_divergence
 from skad.reconstruction.vae import VAEReconstructor
 from skad.training import checkpoint_in
 

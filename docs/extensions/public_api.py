@@ -18,7 +18,7 @@ PARTS = (  # modules without an __all__ whose names are for those who write meth
     "skad.base",
     "skad.reconstruction.latent_space",
     "skad.calibration.conformal",
-    "skad.synthetic.shapes",
+    "skad.synthetic.placement",
     "skad.utils.validation",
 )
 PARTS_BELOW = ("skad.nn",)  # and all modules of these packages

@@ -1,4 +1,4 @@
-"""Triplets of patches for metric learning, cut out of a batch of images in one gather (K, II-C)."""
+"""Triplets of patches, cut out of a batch of images in one gather, and their loss (K, II-C)."""
 
 import torch
 import torch.nn.functional as F
@@ -92,3 +92,30 @@ def draw_triplets(images, foreground, *, n_patches, patch_size, views):
         each[..., edge : edge + patch_size, edge : edge + patch_size] for each in (around, moved)
     )
     return anchors, positives, negatives
+
+
+def triplet_loss(network, images, foreground, *, margin, draw):
+    """Triplet margin loss of a batch of slices, L2 distances (K, eq. 8).
+
+    Parameters
+    ----------
+    network : PatchEmbedding
+    images : Tensor of shape (n, n_contrasts, height, width)
+    foreground : bool Tensor of shape (n, 1, height, width)
+    margin : float
+        How much farther than the positive the negative should be.
+    draw : callable
+        ``draw(images, foreground)`` -> anchors, positives, negatives.
+
+    Returns
+    -------
+    dict of scalar Tensors: "loss", 0 for slices without a patch that is half foreground; "n_triplets"
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        triplets = draw(images, foreground)
+    if not len(triplets[0]):
+        nothing = sum(p.sum() for p in network.parameters()) * 0
+        return {"loss": nothing, "n_triplets": nothing}
+    embeddings = network(torch.cat(triplets)).float().chunk(3)
+    loss = F.triplet_margin_loss(*embeddings, margin=margin)
+    return {"loss": loss, "n_triplets": loss.new_tensor(len(triplets[0]))}

@@ -4,8 +4,6 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Self
 
-import torch
-import torch.nn.functional as F
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -13,37 +11,10 @@ from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.base import PixelScorerMixin
 from skad.nn.background import standardize_foreground
 from skad.nn.patch_embedding import PatchEmbedding, embedding_differences, fill_between, patch_margins
-from skad.nn.triplets import draw_triplets
+from skad.nn.triplets import draw_triplets, triplet_loss
 from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.typing import Array
 from skad.utils.validation import with_missing_from_reference
-
-
-def triplet_loss(network, images, foreground, *, margin, draw):
-    """Triplet margin loss of a batch of slices, L2 distances (K, eq. 8).
-
-    Parameters
-    ----------
-    network : PatchEmbedding
-    images : Tensor of shape (n, n_contrasts, height, width)
-    foreground : bool Tensor of shape (n, 1, height, width)
-    margin : float
-        How much farther than the positive the negative should be.
-    draw : callable
-        ``draw(images, foreground)`` -> anchors, positives, negatives.
-
-    Returns
-    -------
-    dict of scalar Tensors: "loss", 0 for slices without a patch that is half foreground; "n_triplets"
-    """
-    with torch.autocast(images.device.type, enabled=False):
-        triplets = draw(images, foreground)
-    if not len(triplets[0]):
-        nothing = sum(p.sum() for p in network.parameters()) * 0
-        return {"loss": nothing, "n_triplets": nothing}
-    embeddings = network(torch.cat(triplets)).float().chunk(3)
-    loss = F.triplet_margin_loss(*embeddings, margin=margin)
-    return {"loss": loss, "n_triplets": loss.new_tensor(len(triplets[0]))}
 
 
 @describe_training

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skad.synthetic.shapes import smooth_noise, to_device, uniform
+from skad.synthetic.placement import smooth_noise, to_device, uniform
 
 _SHARE = [Interval(Real, 0, 1, closed="both")]
 _LEVELS = 6  # of the tissue, in lesions whose shift depends on it

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skad.synthetic.shapes import draw_shapes, smooth_noise, uniform
+from skad.synthetic.placement import draw_shapes, smooth_noise, uniform
 
 
 class Blobs(BaseEstimator):
@@ -33,7 +33,7 @@ class Blobs(BaseEstimator):
     texture : float, default=0.4
         Largest standard deviation of the texture.
     warp : float, default=0.25
-        Irregularity of the outline, see :func:`skad.synthetic.shapes.draw_shapes`.
+        Irregularity of the outline, see :func:`skad.synthetic.placement.draw_shapes`.
 
     See Also
     --------

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 
-from skad.synthetic.shapes import draw_shapes, uniform
+from skad.synthetic.placement import draw_shapes, uniform
 
 
 class Deformations(BaseEstimator):

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skad.synthetic.shapes import draw_shapes, uniform
+from skad.synthetic.placement import draw_shapes, uniform
 
 
 class ForeignPatches(BaseEstimator):

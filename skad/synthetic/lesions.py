@@ -11,7 +11,7 @@ from skad.synthetic.appearance import Appearance
 from skad.synthetic.blobs import foreground_spread
 from skad.synthetic.mass_effect import push_tissue
 from skad.synthetic.outlines import Components, Ellipse, Islands, Sheet, Tissue
-from skad.synthetic.shapes import draw_shapes, pixel_scale, to_device
+from skad.synthetic.placement import draw_shapes, pixel_scale, to_device
 
 OUTLINES = (Ellipse(), Islands(), Tissue(), Tissue(), Sheet(), Components())
 _SMOOTHING = 1.0  # pixels at 128 x 128, of the tissue that outlines follow

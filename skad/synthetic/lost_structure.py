@@ -4,7 +4,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from skad.nn.gaussian_blur import gaussian_blur
-from skad.synthetic.shapes import draw_shapes, pixel_scale, uniform
+from skad.synthetic.placement import draw_shapes, pixel_scale, uniform
 
 
 class LostStructure(BaseEstimator):

@@ -3,7 +3,7 @@
 import torch
 
 from skad.synthetic.deformations import sample_displaced
-from skad.synthetic.shapes import uniform
+from skad.synthetic.placement import uniform
 
 _REACH = 2.0  # radii of the lesion within which tissue moves
 _STRENGTH = (0.2, 0.6)  # relative displacement at the center

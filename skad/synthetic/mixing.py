@@ -2,7 +2,7 @@
 
 import torch
 
-from skad.synthetic.shapes import to_device
+from skad.synthetic.placement import to_device
 
 
 def plant_families(families, images, foreground, *, clean_share=0.15):

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from skad.synthetic.shapes import smooth_noise, uniform
+from skad.synthetic.placement import smooth_noise, uniform
 
 
 class Ellipse(BaseEstimator):
@@ -25,7 +25,7 @@ class Ellipse(BaseEstimator):
     --------
     >>> import torch
     >>> from skad.synthetic import Ellipse
-    >>> from skad.synthetic.shapes import draw_shapes
+    >>> from skad.synthetic.placement import draw_shapes
     >>> shapes = draw_shapes(torch.ones(3, 1, 7, 9, dtype=torch.bool), radius=(1.0, 4.0))
     >>> Ellipse().carve(shapes, torch.rand(3, 1, 7, 9)).shape
     torch.Size([3, 1, 7, 9])

@@ -6,7 +6,7 @@ from scipy import stats
 
 from skad.synthetic import Appearance, Components, Ellipse, Islands, Lesions, Sheet, Tissue
 from skad.synthetic.mass_effect import push_tissue
-from skad.synthetic.shapes import draw_shapes
+from skad.synthetic.placement import draw_shapes
 
 
 def _plain(**changed):

@@ -18,7 +18,7 @@ from skad.synthetic import (
     LostStructure,
     plant_families,
 )
-from skad.synthetic.shapes import draw_shapes
+from skad.synthetic.placement import draw_shapes
 
 SMALL = Blobs(radius=(1.0, 4.0), n_lesions=(1, 8))
 FAMILIES = [

@@ -10,6 +10,8 @@ from skad.persistence import load
 from skad.utils.files import sha256
 from skad.utils.typing import PathLike
 
+__all__ = ["describe_file", "load_detector"]
+
 
 def load_detector(
     path: PathLike, device: str = "auto"
@@ -19,6 +21,7 @@ def load_detector(
     Parameters
     ----------
     path : path-like
+        The file.
     device : str, default="auto"
         Where the networks of the detector compute: "auto", "cpu", "cuda", "cuda:1".
 
@@ -36,6 +39,21 @@ def load_detector(
     See Also
     --------
     skad.load : Any fitted estimator.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import skad
+    >>> from skad.datasets import make_phantom
+    >>> from skad.detector_file import describe_file, load_detector
+    >>> from skad.methods import make_detector
+    >>> volumes = make_phantom(n_subjects=2, shape=(24, 28, 8), lesion=None, random_state=0)
+    >>> detector = make_detector("mixture", parameters={"preprocessor__size": (32, 32)}).fit(volumes)
+    >>> path = os.path.join(tempfile.mkdtemp(), "mixture.skad")
+    >>> skad.save(detector, path)
+    >>> detector, calibrator = load_detector(path)
+    >>> calibrator is None, describe_file(path)["contrasts"]
+    (True, 'T1w, FLAIR, ce-gadolinium_T1w')
     """
     loaded = load(path)
     calibrator = loaded if isinstance(loaded, ConformalCalibrator) else None
@@ -59,6 +77,7 @@ def describe_file(path: PathLike) -> dict[str, str]:
     Parameters
     ----------
     path : path-like
+        The file.
 
     Returns
     -------
@@ -68,6 +87,17 @@ def describe_file(path: PathLike) -> dict[str, str]:
     ------
     ValueError
         As :func:`load_detector`.
+
+    See Also
+    --------
+    load_detector : The detector itself.
+
+    Examples
+    --------
+    >>> from skad.detector_file import describe_file
+    >>> describe_file("nowhere.skad")
+    Traceback (most recent call last):
+    skad.persistence.files.LoadError: nowhere.skad is not a file: check the path.
     """
     path = Path(path)
     detector, calibrator = load_detector(path)

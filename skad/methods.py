@@ -17,6 +17,8 @@ from skad.scoring import (
 )
 from skad.utils.names import check_name
 
+__all__ = ["make_detector"]
+
 
 def _mixture(contrasts):
     """The tail of FLAIR given the T1-weighted contrasts: under a minute, and what networks have to beat."""

@@ -44,7 +44,23 @@ def make_map_scorer(metric: Callable[..., float], **kwargs: Any) -> Callable[...
 
 
 class _MapScorer:
-    """A class and not a closure, so that joblib can send it to other processes."""
+    """Scorer of anomaly maps, as ``scoring=`` of scikit-learn's model selection takes it.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        With ``score_samples`` on slices.
+    X : array-like of shape (n_samples, n_contrasts, height, width)
+        Slices, NaN background.
+    y : array-like of int, shape (n_samples, height, width)
+        0 normal, ``k >= 1`` abnormality class k.
+
+    See Also
+    --------
+    skad.metrics.make_map_scorer : Makes a scorer from a metric.
+    """
+
+    # a class and not a closure, so that joblib can send it to other processes
 
     def __init__(self, metric, kwargs):
         self.metric = metric

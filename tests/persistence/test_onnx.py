@@ -67,7 +67,7 @@ def test_a_reconstructor_gives_the_same_reference(reconstructor, images, tmp_pat
 @needs_onnx
 def test_a_scorer_of_pairs_gives_the_same_anomaly(images, tmp_path):
     pairs = np.stack([images, images + 0.1], axis=1)
-    inputs = ("image", "reference", "position", "conditional", "mirror")
+    inputs = ("image", "reference", "position", "conditional")
     scorer = SyntheticAnomalyScorer(inputs=inputs, width=4, depth=2, **TINY).fit(pairs)
     export_onnx(scorer, tmp_path / "a.onnx", size=SIZE)
     name, anomaly = run(tmp_path / "a.onnx", pairs)

@@ -48,6 +48,7 @@ def test_a_fit_without_a_network_is_told(tmp_path):
 def test_every_training_is_a_run_of_mlflow_with_its_losses(tmp_path, monkeypatch):
     import mlflow
 
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # no database for two runs
     mlflow.set_tracking_uri(tmp_path.as_uri())
     with monitored(["mlflow"]):
         curves = {"00-A": train("A"), "01-B": train("B", epochs=2)}

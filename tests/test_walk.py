@@ -8,12 +8,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import skad
 from skad import VolumeAnomalyDetector
-from skad.datasets import make_phantom
+from skad.datasets import load_bids, make_phantom, write_bids
+from skad.derivatives import Derivative
+from skad.evaluation import evaluate
 from skad.metrics import foreground_average_precision, foreground_roc_auc_score
 from skad.model_selection import NormalTrainSplit
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
-from skad.scoring import JointDRGMM, PatchEmbeddingScorer
+from skad.report import write_report
+from skad.scoring import IntensityScorer, JointDRGMM, PatchEmbeddingScorer
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +103,24 @@ def test_a_detector_takes_volumes_and_survives_the_disk(adm, prepare, volumes, t
     on_disk = load_image(tmp_path / "sub-01_anomaly.nii.gz")
     np.testing.assert_array_equal(before.get_fdata(), on_disk.get_fdata())
     np.testing.assert_array_equal(on_disk.affine, volumes[0].affine)
+
+
+def test_a_cohort_is_scored_evaluated_and_reported_without_the_command_line(prepare, volumes, tmp_path):
+    write_bids(volumes, tmp_path / "study", name="phantoms")
+    volumes = load_bids(tmp_path / "study")
+    detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=prepare).fit(volumes)
+    made = detector.score_cohort(volumes, out=tmp_path / "maps")
+    maps = Derivative(tmp_path / "maps")
+    assert [(record.subject, record.peak) for record in maps] == [(r.subject, r.peak) for r in made]
+    expected = []
+    for record, volume in zip(maps, volumes, strict=True):
+        anomaly = detector.anomaly_of(volume)
+        assert record.peak == np.nanmax(anomaly)
+        expected.append(foreground_roc_auc_score(volume.labels, anomaly))
+
+    table = evaluate(maps, volumes)
+    assert [row["roc_auc"] for row in table.rows if row["label"] == "any"] == pytest.approx(expected)
+
+    assert write_report(maps, volumes, tmp_path / "report.html", evaluation=table) == {}
+    page = (tmp_path / "report.html").read_text()
+    assert all(volume.subject in page for volume in volumes)

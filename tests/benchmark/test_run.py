@@ -126,6 +126,11 @@ def test_the_losses_of_every_epoch_are_kept(results):
     assert [row["epoch"] for row in rows] == [1, 2, 3]
 
 
+def test_the_losses_of_references_are_kept_too(results):
+    rows = rows_of(results["curves"], method="translation", seed=1, loss="loss")
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+
+
 def test_a_killed_training_resumes_to_the_same_tables(finished, tmp_path):
     """Another folder, another number of jobs, and a process that is killed in each training of a method."""
     study, folder = finished

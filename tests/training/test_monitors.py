@@ -49,7 +49,7 @@ def test_every_training_is_a_run_of_mlflow_with_its_losses(tmp_path, monkeypatch
     import mlflow
 
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # no database for two runs
-    mlflow.set_tracking_uri(tmp_path.as_uri())
+    mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
     with monitored(["mlflow"]):
         curves = {"00-A": train("A"), "01-B": train("B", epochs=2)}
     mlflow.end_run()

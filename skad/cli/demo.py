@@ -25,7 +25,7 @@ class Size:
     fit: dict
 
 
-IMAGES = "preprocessor__intensity=zscore preprocessor__voxel_size=None preprocessor__fit_mode=resize"
+IMAGES = "preprocessor__intensity=zscore preprocessor__voxel_size=None preprocessor__size_mode=resize"
 SIZES = {
     "small": Size(
         normal=8,

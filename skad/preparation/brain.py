@@ -101,13 +101,11 @@ class BrainExtract(VolumeStep):
         return mask
 
     def _check(self, volumes):
-        volumes = super()._check(volumes)
         if self.masks is not None and "{subject}" not in str(self.masks) and len(volumes) > 1:
             raise ValueError(
                 f"masks should have {{subject}} where the subject's name goes, got {str(self.masks)!r} for "
                 f"{len(volumes)} volumes."
             )
-        return volumes
 
 
 def deepbet_mask(voxels, volume):

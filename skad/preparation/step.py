@@ -59,7 +59,12 @@ class VolumeStep(DocumentationLinkMixin, BaseEstimator):
             Names the subject and what it lacks.
         """
         self._validate_params()
-        return [self._prepare(volume) for volume in list_volumes(volumes)]
+        volumes = list_volumes(volumes)
+        self._check(volumes)
+        return [self._prepare(volume) for volume in volumes]
+
+    def _check(self, volumes):
+        """Refuse volumes that the step cannot prepare together."""
 
     def inverse_transform(self, maps, volumes):
         """Maps on the grids of transformed volumes as they were before the step.

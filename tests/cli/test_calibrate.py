@@ -97,7 +97,7 @@ def test_calibrated_scoring_writes_masks_and_lesions_above_the_threshold(calibra
             "Threshold": -calibrator.offset_,
             "MinVolumeML": 0.0,
             "FalsePositiveRate": 0.5,
-            "Unit": "volume",
+            "Unit": "patient",
         }
     assert sum(int(row["n_lesions"]) for row in rows(tmp_path / "scores.csv")) > 0
 

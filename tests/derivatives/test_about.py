@@ -16,7 +16,7 @@ def test_a_folder_says_what_its_detector_learned_from_and_its_parameters(detecto
     facts = Derivative(tmp_path).about
     assert facts["Training"]["scans"] == "2"  # the detector of conftest.py
     assert facts["Training"]["slices without a lesion"] == str(detector.n_slices_)
-    assert facts["preprocessor: VolumePreprocessor"]["fit_mode"] == "'crop'"
+    assert facts["preprocessor: VolumePreprocessor"]["size_mode"] == "'crop'"
     assert facts["pipeline: IntensityScorer"]["smoothing"] == "0"
     assert "n_jobs" not in facts["preprocessor: VolumePreprocessor"]
     assert "no false-positive rate" in facts["Calibration"]["threshold"]
@@ -26,7 +26,7 @@ def test_a_calibration_is_told_with_its_patients(detector):
     normal = [brain(seed) for seed in range(20, 24)]
     for volume in normal:
         volume._labels = None
-    calibrator = ConformalCalibrator(detector, fpr=0.25, unit="volume").fit(normal)
+    calibrator = ConformalCalibrator(detector, fpr=0.25, unit="patient").fit(normal)
     calibration = about_detector(detector, calibrator)["Calibration"]
     assert calibration["normal patients"] == "4"
     assert calibration["false-positive rate"].startswith("0.25")

@@ -50,11 +50,11 @@ COSTS = {
     "parameters": "parameters",
 }
 NOTES = """\
-Mean ± standard deviation over the seeds. A row with fewer than {min_seeds} seeds that ended well is no number
-and says why; what needs no seed has one. Scores pool the foreground pixels of a fold, or are means over its
-subjects with 95 % bootstrap intervals. Everything at a threshold uses the one with the best Dice on the
-validation fold. p is that of the paired t-test over subjects; "Holm" corrects it for the number of
-comparisons in its table."""
+Mean ± standard deviation over the seeds. Methods with fewer than {min_seeds} seeds that ended well
+have no number, and the row says why; methods without randomness run once. Scores are of the pooled
+foreground pixels of a fold, or means over its subjects with 95 % bootstrap intervals. Everything at
+a threshold uses the one with the best Dice on the validation fold. p is that of the paired t-test
+over subjects; "Holm" corrects it for the number of comparisons in its table."""
 
 
 @dataclass(frozen=True)

@@ -294,7 +294,7 @@ COMMANDS = {
                 default=200,
                 help="width of the ranges of lesion size, pixels; default: 200",
             ),
-            NO_REPORT,
+            *(_jobs("evaluated"), DASK, NO_REPORT),
         ),
     ),
     "report": Command(

@@ -1,19 +1,18 @@
 """``skad evaluate``: maps against the truth, per patient, per class and per lesion size."""
 
+import contextlib
+
 from skad.cli.report import make_report
 from skad.cli.scans import load_cohort
 from skad.cli.terminal import REPORT, complain, record_tables, say, tell
-from skad.derivatives import Derivative
-from skad.derivatives.naming import name_of
+from skad.derivatives import Derivative, Visitor
 from skad.evaluation import evaluate as evaluate_maps
 from skad.evaluation.scan import RANKING
-from skad.io import Volume
 from skad.report import Gallery, write_evaluation
 from skad.report.labels import EVALUATION, LESION_SIZES
-from skad.utils.progress import Progress
 
 
-def evaluate(maps, folder, *, size_step, report, **scans):
+def evaluate(maps, folder, *, size_step, report, jobs=None, **scans):
     """Compare maps with labels; 1 when some subjects could not be evaluated, 2 when none could."""
     maps = Derivative(maps)
     volumes, errors = load_cohort(folder, contrasts=maps.contrasts, **scans)
@@ -23,8 +22,8 @@ def evaluate(maps, folder, *, size_step, report, **scans):
             f"{folder} has no labels to compare with: add label-lesion masks (BIDS) or segmentations."
         )
     gallery = Gallery(threshold=maps.threshold()[0]) if report else None
-    visited = gallery.visited(labeled, maps) if report else map(Volume.cached, labeled)
-    table = evaluate_maps(maps, _followed(visited, len(labeled)), size_step=size_step)
+    pages = None if gallery is None else _Pages(gallery)
+    table = evaluate_maps(maps, labeled, size_step=size_step, n_jobs=jobs, visitor=pages)
     errors |= table.errors
     complain("evaluate", errors)
     if not table.rows:
@@ -38,12 +37,21 @@ def evaluate(maps, folder, *, size_step, report, **scans):
     return 1 if errors else 0
 
 
-def _followed(volumes, total):
-    """The volumes, each told as finished when the next one is asked for."""
-    with Progress("evaluate", total) as progress:
-        for volume in volumes:
-            yield volume
-            progress.step(name_of(volume))
+class _Pages(Visitor):
+    """Pages of the report, made while a scan and its map are in memory."""
+
+    def __init__(self, gallery):
+        self.gallery = gallery
+
+    def visit(self, record, volume, anomaly):
+        """The page of a map; None where it cannot be made: the report tries again, and tells."""
+        with contextlib.suppress(ValueError, OSError):
+            return self.gallery.page(record, volume, anomaly)
+
+    def keep(self, record, result):
+        """Hand a page to the gallery."""
+        if result is not None:
+            self.gallery.keep(record, result)
 
 
 def _print(table):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from skad.metrics import ScoreHistogram, UndefinedScoreError, foreground_calibra
 from skad.metrics.foreground import check_map
 from skad.metrics.groups import check_groups
 from skad.preprocessing.reorient import Reorientation
+from skad.utils.progress import Progress
 from skad.utils.typing import Array
+from skad.utils.workers import WorkerDiedError, run_each
 
 Probability = Callable[[Array], Array]
 
@@ -36,6 +39,8 @@ def evaluate(
     min_size: int = 1,
     tolerance: float = 2.0,
     probability: Probability | None = None,
+    n_jobs: int | None = None,
+    visitor: Any = None,
 ) -> Evaluation:
     """Compare maps with the labels of their volumes, one scan at a time.
 
@@ -59,6 +64,11 @@ def evaluate(
         Of the surface Dice, mm.
     probability : callable, default=None
         Scores to probabilities of being abnormal, such as a `ScoreProbability`, to measure calibration.
+    n_jobs : int, default=None
+        Scans at the same time, in processes of this machine or, inside ``joblib.parallel_config``, on a
+        cluster. Results do not depend on it.
+    visitor : skad.derivatives.Visitor, default=None
+        What else to do with a scan while it and its map are in memory.
 
     Returns
     -------
@@ -93,23 +103,18 @@ def evaluate(
     by_name = {_key(record.subject, record.session): record for record in maps}
     rules = LesionRules(dilation, min_size, tolerance)
     collected = _Collected(size_step, rules, probability)
-    n_labeled = 0
-    for volume in volumes:  # one after the other: whoever yields them may let them go then
-        if not volume.has_labels:
-            continue
-        n_labeled += 1
-        session = volume.info.get("session")
-        try:
-            record = by_name.get(_key(volume.subject, session))
-            if record is None:
-                raise ValueError("there is no map of it: score it first.")
-            used = _threshold_of(record) if threshold is None else threshold
-            y, anomaly, voxel_size = _axial(record, volume)
-            collected.update(y, anomaly, volume.subject, session or "", used, voxel_size)
-        except (ValueError, OSError) as error:
-            collected.errors["_".join(filter(None, (volume.subject, session)))] = error
-    if not n_labeled:
+    labeled = [volume for volume in volumes if volume.has_labels]
+    if not labeled:
         raise ValueError("volumes should hold at least one with labels, got none.")
+    pairs = [(by_name.get(_key(each.subject, each.info.get("session"))), each) for each in labeled]
+    task = _OneScan(threshold, size_step, rules, probability, visitor)
+    waiting = {}
+    with Progress("evaluate", len(pairs)) as progress:
+        for index, result in run_each(task, pairs, n_jobs=n_jobs):
+            waiting[index] = result
+            progress.step(_name(labeled[index]))
+            while (found := waiting.pop(collected.n_scans, None)) is not None:  # in the order of the volumes
+                collected.take(*pairs[collected.n_scans], found, visitor)
     return collected.result(threshold)
 
 
@@ -200,6 +205,31 @@ def evaluate_slices(
     return result
 
 
+@dataclass(frozen=True)
+class _OneScan:
+    """Compare one map with its labels; runs in a worker."""
+
+    threshold: float | None
+    size_step: int
+    rules: LesionRules
+    probability: Probability | None
+    visitor: Any
+
+    def __call__(self, pair):
+        """What there is to collect of a record and its volume, and what the visitor made of them."""
+        record, volume = pair
+        if record is None:
+            raise ValueError("there is no map of it: score it first.")
+        volume = volume.cached()  # every file is read once, and let go
+        threshold = _threshold_of(record) if self.threshold is None else self.threshold
+        anomaly = np.asarray(record.anomaly)
+        y, axial, voxel_size = _axial(anomaly, record.affine, volume)
+        collected = _Collected(self.size_step, self.rules, self.probability)
+        session = volume.info.get("session") or ""
+        collected.update(y, axial, volume.subject, session, threshold, voxel_size)
+        return collected, self.visitor and self.visitor.visit(record, volume, anomaly)
+
+
 class _Collected:
     """What the scans that have come so far add up to."""
 
@@ -209,6 +239,7 @@ class _Collected:
         self.histogram = ScoreHistogram()
         self.rows, self.lesions, self.errors = [], [], {}
         self.counts = {}  # label: true and false positives, where every scan had a threshold
+        self.n_scans = 0
 
     def update(self, y, anomaly, subject, session, threshold, voxel_size):
         """Add a scan, (n_slices, height, width)."""
@@ -221,6 +252,29 @@ class _Collected:
         self.rows += [name | row for row in rows]
         self.lesions += [name | row for row in lesions]
         self._count(y, anomaly, threshold)
+
+    def take(self, record, volume, result, visitor):
+        """Add what `_OneScan` found of the next scan, or its error."""
+        self.n_scans += 1
+        if isinstance(result, Exception):
+            if not isinstance(result, (ValueError, OSError, WorkerDiedError)):
+                raise result
+            self.errors[_name(volume)] = result
+            return
+        found, seen = result
+        self.histogram = self.histogram + found.histogram
+        self.sizes.add(found.sizes)
+        self.rows += found.rows
+        self.lesions += found.lesions
+        self._add_counts(found.counts)
+        if visitor is not None:
+            visitor.keep(record, seen)
+
+    def _add_counts(self, counts):
+        if counts is None or self.counts is None:
+            self.counts = None
+            return
+        self.counts = {k: self.counts.get(k, 0) + counts.get(k, 0) for k in {**self.counts, **counts}}
 
     def _count(self, y, anomaly, threshold):
         if threshold is None or self.counts is None:
@@ -274,10 +328,9 @@ def _froc(y, anomaly, scans):
     return [dict(zip(names, map(float, point), strict=True)) for point in points]
 
 
-def _axial(record, volume):
+def _axial(anomaly, affine, volume):
     """Labels and map as axial slices on the volume's own grid, and the distances along their axes, mm."""
-    anomaly = np.asarray(record.anomaly)
-    if anomaly.shape != volume.shape or not np.allclose(record.affine, volume.affine, atol=1e-3):
+    if anomaly.shape != volume.shape or not np.allclose(affine, volume.affine, atol=1e-3):
         raise ValueError("its map lies on another grid than its images: score them again.")
     axial = Reorientation.to_axial(volume.affine)
     spacing = axial.along_slices(volume.voxel_size)
@@ -297,3 +350,7 @@ def _key(subject, session):
 
 def _bare(name, prefix):
     return re.sub("[^0-9A-Za-z]", "", str(name).removeprefix(prefix))
+
+
+def _name(volume):
+    return "_".join(filter(None, (volume.subject, volume.info.get("session"))))

@@ -114,6 +114,11 @@ class SliceSizes:
                 moments = np.array([n, n * mean, n * (sd**2 + mean**2)])
                 self._moments[row["smallest"]] = self._moments.get(row["smallest"], 0) + moments
 
+    def add(self, other):
+        """Add what another one has counted."""
+        for smallest, moments in other._moments.items():
+            self._moments[smallest] = self._moments.get(smallest, 0) + moments
+
     def rows(self):
         """One row per size range that has slices, smallest first; the deviation is over slices."""
         return [self._row(smallest, *self._moments[smallest]) for smallest in sorted(self._moments)]

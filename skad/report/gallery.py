@@ -1,14 +1,12 @@
 """Pages of a report, made while the scans and their maps are in memory."""
 
-import contextlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skad.derivatives import Derivative, Record, Visitor
+from skad.derivatives import Record, Visitor
 from skad.derivatives.naming import figure_path, references_of
 from skad.derivatives.writer import write_references
 from skad.io import Volume
@@ -153,30 +151,6 @@ class Gallery(Visitor):
             viewer=viewer,
         )
         return Page(subject, None if labels is None else ScoreHistogram().update(labels, anomaly))
-
-    def visited(self, volumes: Iterable[Volume], maps: Derivative) -> Iterator[Volume]:
-        """The volumes one after the other, each in memory until the next one; its page is made in between.
-
-        So another reader of the volumes, such as :func:`skad.evaluation.evaluate`, and the report share one
-        reading of every scan.
-
-        Parameters
-        ----------
-        volumes : iterable of Volume
-        maps : Derivative
-
-        Yields
-        ------
-        Volume
-        """
-        for volume in volumes:
-            volume = volume.cached()
-            yield volume
-            record = maps.record_of(volume)
-            if record is not None:
-                with contextlib.suppress(ValueError, OSError):  # the report tries again, and tells
-                    record.check_grid(volume)
-                    self.keep(record, self.page(record, volume, record.anomaly))
 
     def keep(self, record: Record, result: Page) -> None:
         """Take a page; only as many viewers as wanted are kept, of the highest peaks."""

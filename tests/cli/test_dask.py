@@ -56,6 +56,33 @@ def test_score_gives_the_same_maps_when_a_worker_is_killed(
         np.testing.assert_array_equal(there[name], anomaly)
 
 
+def kill_a_worker_that_works(client, killed):
+    pids = client.run(os.getpid)
+    busy = []
+    while not busy:
+        time.sleep(0.01)
+        busy = [worker for worker, tasks in client.processing().items() if tasks]
+    os.kill(pids[busy[0]], signal.SIGKILL)
+    killed.append(busy[0])
+
+
+def test_evaluate_gives_the_same_tables_when_a_worker_is_killed(
+    two_workers, detector, write_cohort, tmp_path, run
+):
+    folder, maps = write_cohort(tmp_path / "in", 6), tmp_path / "maps"
+    assert run("score", detector, folder, "--out", maps, "--no-figures", "--no-report")[0] == 0
+    tables = []
+    for options in ((), ("--dask", two_workers.scheduler.address)):
+        killed = []
+        killer = threading.Thread(target=kill_a_worker_that_works, args=(two_workers, killed))
+        if options:
+            killer.start()
+        assert run("evaluate", maps, folder, "--no-report", *options)[0] == 0
+        tables.append({path.name: path.read_bytes() for path in maps.glob("*.csv")})
+    killer.join()
+    assert killed and tables[0] == tables[1] and len(tables[0]) > 2
+
+
 def test_calibrate_gives_the_same_threshold(two_workers, detector, brain, write_subject, tmp_path, run):
     for seed in range(41, 45):
         volume = brain(seed)

@@ -120,6 +120,34 @@ def test_a_scan_without_a_map_or_on_another_grid_is_an_error_of_its_own():
     assert "another grid" in str(table.errors["sub-01"]) and "no map" in str(table.errors["sub-02"])
 
 
+class Names:
+    """A visitor that notes the scans it has seen."""
+
+    def __init__(self):
+        self.kept = []
+
+    def visit(self, record, volume, anomaly):
+        return volume.subject, float(np.nanmax(anomaly))
+
+    def keep(self, record, result):
+        self.kept.append(result)
+
+
+def test_results_do_not_depend_on_the_number_of_processes():
+    names = [Names(), Names()]
+    tables = [
+        evaluate(records(range(5)), volumes(range(4, -1, -1)), threshold=0.5, n_jobs=n_jobs, visitor=each)
+        for n_jobs, each in zip((None, 2), names, strict=True)
+    ]
+    assert tables[0].rows == tables[1].rows and tables[0].lesions == tables[1].lesions
+    assert tables[0].pooled == tables[1].pooled and tables[0].lesion_sizes == tables[1].lesion_sizes
+    assert (
+        names[0].kept
+        == names[1].kept
+        == [(f"sub-0{s}", float(np.nanmax(scan(s)[1]))) for s in (4, 3, 2, 1, 0)]
+    )
+
+
 def test_labels_are_needed():
     with pytest.raises(ValueError, match="at least one with labels"):
         evaluate(records([0]), [Volume({"FLAIR": np.ones(SHAPE)}, AFFINE)])

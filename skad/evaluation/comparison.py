@@ -114,7 +114,8 @@ def evaluate(
             waiting[index] = result
             progress.step(_name(labeled[index]))
             while (found := waiting.pop(collected.n_scans, None)) is not None:  # in the order of the volumes
-                collected.take(*pairs[collected.n_scans], found, visitor)
+                record, volume = pairs[collected.n_scans]
+                collected.take(record, volume, found, visitor)
     return collected.result(threshold)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from skad.datasets.participants import read_participants
 from skad.io import VolumeReadError, read_volume
+from skad.io.common_grid import place
 from skad.io.nifti import NiftiFile, open_nifti
-from skad.io.placing import place
 from skad.preprocessing import VolumePreprocessor
 
 SHAPE = (7, 8, 9)

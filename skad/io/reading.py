@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from skad.io.common_grid import check_forms, place
 from skad.io.errors import GeometryWarning, OtherGridWarning, VolumeReadError
 from skad.io.header import MAX_VOXELS
 from skad.io.nifti import open_nifti
-from skad.io.placing import check_forms, place
 from skad.io.sources import Missing
 from skad.io.volume import Volume
 from skad.utils.typing import PathLike

@@ -2,7 +2,8 @@
 
     python benchmarks/champion_page.py docs/results/champion.csv docs/results/champion.md
 
-The text is that of champion_template.md; {NAME} stands for the tables of a cohort that was judged on.
+Rows of an earlier ensemble, without the mirror input, join the tables by `--without-mirror`. The text is that
+of champion_template.md; {NAME} stands for the tables of a cohort that was judged on.
 """
 
 import argparse
@@ -69,15 +70,22 @@ def _markdown(lines):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _rows(paths):
+    return [row for path in paths for row in csv.DictReader(path.read_text().splitlines())]
+
+
 def main():
     """Parse the command line and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("rows", type=Path, nargs="+", help="one or several files of champion.py")
     parser.add_argument("page", type=Path)
     parser.add_argument("--machine", default="", help="what the rows were measured on")
+    parser.add_argument("--without-mirror", type=Path, nargs="*", default=[], help="of an earlier ensemble")
     arguments = parser.parse_args()
-    rows = [row for path in arguments.rows for row in csv.DictReader(path.read_text().splitlines())]
-    found = {name: tables(rows, name) for name in JUDGED}
+    rows = _rows(arguments.rows)
+    earlier = [row for row in _rows(arguments.without_mirror) if row["step"] == "ensemble"]
+    earlier = [row | {"step": "ensemble without the mirror input"} for row in earlier]
+    found = {name: tables(earlier + rows, name) for name in JUDGED}
     text = TEMPLATE.read_text(encoding="utf-8").format(
         machine=arguments.machine, false_positives=false_positives(rows), costs=costs(rows), **found
     )

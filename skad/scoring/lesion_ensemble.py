@@ -16,7 +16,7 @@ def make_lesion_ensemble(
     *,
     cv: int = 3,
     width: int = 16,
-    max_epochs: int = 80,
+    max_epochs: int = 40,
     device: str = "auto",
     random_state: int | None = None,
 ) -> EnsembleScorer:
@@ -42,7 +42,7 @@ def make_lesion_ensemble(
         Folds, and so networks.
     width : int, default=16
         Feature maps of the finest level of the U-Net.
-    max_epochs : int, default=80
+    max_epochs : int, default=40
         Of each network; a small cohort is gone through several times in each, up to about 256 slices.
     device : str, default="auto"
         "auto", "cpu", "cuda" or "cuda:N".

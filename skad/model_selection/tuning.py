@@ -51,7 +51,7 @@ def slices_for_search(
     >>> volumes = make_phantom(n_subjects=2, shape=(24, 28, 8), random_state=0)
     >>> X, has_lesion, subjects = slices_for_search(VolumePreprocessor(size=(32, 32)), volumes)
     >>> X.shape, has_lesion.shape, sorted({*subjects.tolist()})
-    ((16, 3, 32, 32), (16,), ['phantom01', 'phantom02'])
+    ((12, 3, 32, 32), (12,), ['phantom01', 'phantom02'])
     """
     preprocessor.fit(volumes)
     parts = [[volume for volume in volumes if volume.has_labels is told] for told in (True, False)]

@@ -147,8 +147,8 @@ def plot_volume(
     >>> from skad.plotting import plot_volume
     >>> volume, = make_phantom(1, shape=(16, 20, 8), random_state=0)
     >>> figure = plot_volume(volume, volume.contrasts["FLAIR"], n_slices=2)
-    >>> len(figure.axes)  # 3 contrasts, the map and its color bar
-    5
+    >>> len(figure.axes)  # 3 contrasts and the map
+    4
     """
     axial = Reorientation.to_axial(volume.affine)
     names = list(volume.contrasts) if contrasts is None else list(contrasts)

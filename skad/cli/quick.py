@@ -39,7 +39,8 @@ def quick(folder, *, out, image, mask, jobs, **scans):
             return 2
         if to_file:
             write_map(maps[0].anomaly, volumes[0], out)
-        tell(f"{out}: {'the map' if to_file else f'{len(maps)} maps'}, high is abnormal.")
+        what = "the map" if to_file else f"{len(maps)} map{'s' * (len(maps) != 1)}"
+        tell(f"{out}: {what}, high is abnormal.")
         report = beside(out, ".html") if to_file else out / REPORT
         notes = [f"Abnormal is {looks_for}.", LIMITS]
         if len(detector.contrasts_) == 1:

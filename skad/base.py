@@ -265,9 +265,9 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
         labels = np.where(decision < 0, -1, 1)
         return np.where(np.isnan(decision), 0, labels).astype(np.int8)
 
-    def _fit_offset(self, X):
+    def _fit_offset(self, X, n_slices=_NORMAL_SLICES):
         """Set ``offset_`` so that about ``contamination`` of the training foreground falls below it."""
-        return self._set_offset(self._normality(normal_sample(X)))
+        return self._set_offset(self._normality(normal_sample(X, n_slices)))
 
     def _set_offset(self, normality):
         self.offset_ = float(np.nanquantile(normality, self.contamination))

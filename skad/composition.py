@@ -58,3 +58,9 @@ def fit_to_slices(pipeline: Any, X: Array) -> Any:
             "A detector of scikit-learn or PyOD takes a table of pixels, got slices: wrap it in "
             "skad.scoring.SklearnScorer or PyODScorer."
         ) from error
+
+
+def fitted_steps(detector: Any) -> dict[str, Any]:
+    """Preprocessor and steps of the pipeline of a fitted detector of volumes, by name."""
+    steps = getattr(detector.pipeline_, "steps", [("pipeline", detector.pipeline_)])
+    return {"preprocessor": detector.preprocessor_, **dict(steps)}

@@ -1,7 +1,6 @@
 """The file of a detector, calibrated or not: how it is opened, and what it says of itself."""
 
 from pathlib import Path
-from typing import Any
 
 from skad.calibration import ConformalCalibrator
 from skad.derivatives.rule import LesionRule
@@ -116,9 +115,3 @@ def describe_file(path: PathLike) -> dict[str, str]:
         "threshold": "none" if rule is None else f"{rule.threshold:.4g}",
         "calibration": calibration,
     }
-
-
-def fitted_steps(detector: VolumeAnomalyDetector) -> dict[str, Any]:
-    """Preprocessor and steps of the pipeline of a fitted detector, by name."""
-    steps = getattr(detector.pipeline_, "steps", [("pipeline", detector.pipeline_)])
-    return {"preprocessor": detector.preprocessor_, **dict(steps)}

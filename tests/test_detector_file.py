@@ -7,8 +7,9 @@ from sklearn.mixture import GaussianMixture
 
 from skad import VolumeAnomalyDetector, save
 from skad.calibration import ConformalCalibrator
+from skad.composition import fitted_steps
 from skad.datasets import make_phantom
-from skad.detector_file import describe_file, fitted_steps, load_detector
+from skad.detector_file import describe_file, load_detector
 from skad.preprocessing import VolumePreprocessor
 from skad.scoring import IntensityScorer
 

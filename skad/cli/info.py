@@ -1,7 +1,8 @@
 """``skad info``: what a detector's file holds."""
 
 from skad.cli.terminal import record, say
-from skad.detector_file import describe_file, fitted_steps, load_detector
+from skad.composition import fitted_steps
+from skad.detector_file import describe_file, load_detector
 
 
 def info(detector):

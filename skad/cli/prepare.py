@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from skad.cli.scans import load_cohort
 from skad.cli.terminal import complain, tell
-from skad.derivatives.naming import name_of
+from skad.io.volumes import name_of
 from skad.preparation import describe_preparation, make_preparation, prepare_cohort
 from skad.report import write_preparation_page
 from skad.utils.folders import new_folder

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from skad.calibration import ConformalCalibrator
+from skad.composition import fitted_steps
 from skad.derivatives.sidecar import Model
 from skad.persistence.classes import RUN_TIME
 from skad.utils.files import write_json
@@ -29,12 +30,11 @@ def about_detector(detector: Any, calibrator: ConformalCalibrator | None = None)
         By heading: "Training", "Calibration", and the parameters of each step ("score: JointDRGMM"), without
         the settings of a run such as ``n_jobs``.
     """
-    steps = getattr(detector.pipeline_, "steps", [("pipeline", detector.pipeline_)])
-    steps = [("preprocessor", detector.preprocessor_), *steps]
+    steps = fitted_steps(detector)
     if hasattr(detector, "cohort_"):  # of a SingleSubjectDetector
-        steps.append(("cohort", detector.cohort_))
+        steps["cohort"] = detector.cohort_
     facts = {"Training": _training(detector), "Calibration": _calibration(calibrator)}
-    return facts | {f"{name}: {type(step).__name__}": _parameters(step) for name, step in steps}
+    return facts | {f"{name}: {type(step).__name__}": _parameters(step) for name, step in steps.items()}
 
 
 def write_about(model: Model, facts: Facts, folder: Path) -> None:

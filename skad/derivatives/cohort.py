@@ -12,10 +12,11 @@ from skad.derivatives.about import about_detector, write_about
 from skad.derivatives.bids import describe_derivative
 from skad.derivatives.doubts import write_drift
 from skad.derivatives.folder import Derivative
-from skad.derivatives.naming import DRIFT, SCORES, check_distinct, map_path, name_of
+from skad.derivatives.naming import DRIFT, SCORES, check_distinct, map_path
 from skad.derivatives.record import Record
 from skad.derivatives.writer import MapWriter
 from skad.io import Volume
+from skad.io.volumes import name_of
 from skad.utils.files import sweep
 from skad.utils.folders import new_folder
 from skad.utils.locks import locked

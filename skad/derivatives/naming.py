@@ -5,17 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from skad.io import Volume
+from skad.io.volumes import name_of
 from skad.utils.typing import PathLike
 
 ENDING = "desc-anomaly_map"
 REFERENCE = "desc-reference"
 SCORES, DRIFT = "scores.csv", "drift.csv"  # tables of the cohort
 LESIONS = "lesions.csv"  # of a scan
-
-
-def name_of(volume: Volume) -> str:
-    """Subject and, where there are several, session: what a volume is called in tables and messages."""
-    return "_".join(filter(None, (volume.subject, volume.info.get("session"))))
 
 
 def entities_of(volume: Volume) -> list[str]:

@@ -18,6 +18,7 @@ from skad.evaluation.scan import (
     rates_of_counts,
     scan_rows,
 )
+from skad.io.volumes import name_of
 from skad.metrics import ScoreHistogram, UndefinedScoreError, foreground_calibration_error, lesion_froc
 from skad.metrics.foreground import check_map
 from skad.metrics.groups import check_groups
@@ -112,7 +113,7 @@ def evaluate(
     with Progress("evaluate", len(pairs)) as progress:
         for index, result in run_each(task, pairs, n_jobs=n_jobs):
             waiting[index] = result
-            progress.step(_name(labeled[index]))
+            progress.step(name_of(labeled[index]))
             while (found := waiting.pop(collected.n_scans, None)) is not None:  # in the order of the volumes
                 record, volume = pairs[collected.n_scans]
                 collected.take(record, volume, found, visitor)
@@ -252,7 +253,7 @@ class _Collected:
         self.sizes.update(y, anomaly)
         self.rows += [name | row for row in rows]
         self.lesions += [name | row for row in lesions]
-        self._count(y, anomaly, threshold)
+        self._add_counts(_counts(y, anomaly, threshold))
 
     def take(self, record, volume, result, visitor):
         """Add what `_OneScan` found of the next scan, or its error."""
@@ -260,7 +261,7 @@ class _Collected:
         if isinstance(result, Exception):
             if not isinstance(result, (ValueError, OSError, WorkerDiedError)):
                 raise result
-            self.errors[_name(volume)] = result
+            self.errors[name_of(volume)] = result
             return
         found, seen = result
         self.histogram = self.histogram + found.histogram
@@ -276,16 +277,6 @@ class _Collected:
             self.counts = None
             return
         self.counts = {k: self.counts.get(k, 0) + counts.get(k, 0) for k in {**self.counts, **counts}}
-
-    def _count(self, y, anomaly, threshold):
-        if threshold is None or self.counts is None:
-            self.counts = None
-            return
-        with np.errstate(invalid="ignore"):
-            predicted = anomaly >= threshold
-        for label in (0, *classes_of(y, anomaly)):
-            n = int(np.count_nonzero(predicted & (y == label)))
-            self.counts[label] = self.counts.get(label, 0) + n
 
     def result(self, threshold):
         """The evaluation of the scans so far."""
@@ -306,6 +297,15 @@ class _Collected:
         wanted = [k for k in self.counts if k] if row["label"] == ANY else [row["label"]]
         true = sum(self.counts.get(k, 0) for k in wanted)
         return rates_of_counts(true, self.counts[0], row["n_abnormal"], row["n_normal"])
+
+
+def _counts(y, anomaly, threshold):
+    """Pixels of every class at or above the threshold; None without one."""
+    if threshold is None:
+        return None
+    with np.errstate(invalid="ignore"):
+        predicted = anomaly >= threshold
+    return {label: int(np.count_nonzero(predicted & (y == label))) for label in (0, *classes_of(y, anomaly))}
 
 
 def _pooled_exactly(y, anomaly, threshold, probability):
@@ -351,7 +351,3 @@ def _key(subject, session):
 
 def _bare(name, prefix):
     return re.sub("[^0-9A-Za-z]", "", str(name).removeprefix(prefix))
-
-
-def _name(volume):
-    return "_".join(filter(None, (volume.subject, volume.info.get("session"))))

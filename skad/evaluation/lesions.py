@@ -111,13 +111,15 @@ class SliceSizes:
         for row in report:
             n, mean, sd = row["n_slices"], row["roc_auc"], row["roc_auc_sd"]
             if n:
-                moments = np.array([n, n * mean, n * (sd**2 + mean**2)])
-                self._moments[row["smallest"]] = self._moments.get(row["smallest"], 0) + moments
+                self._add(row["smallest"], np.array([n, n * mean, n * (sd**2 + mean**2)]))
 
     def add(self, other):
         """Add what another one has counted."""
         for smallest, moments in other._moments.items():
-            self._moments[smallest] = self._moments.get(smallest, 0) + moments
+            self._add(smallest, moments)
+
+    def _add(self, smallest, moments):
+        self._moments[smallest] = self._moments.get(smallest, 0) + moments
 
     def rows(self):
         """One row per size range that has slices, smallest first; the deviation is over slices."""

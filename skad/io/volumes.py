@@ -1,4 +1,4 @@
-"""A list of volumes, or what to give instead of what was given."""
+"""Volumes in a list, or what to give instead of what was given; and what they are called."""
 
 from collections.abc import Iterable
 
@@ -19,6 +19,11 @@ def list_volumes(volumes: Iterable[Volume]) -> list[Volume]:
     raise ValueError(
         f"volumes should be a list of at least one Volume, got {_what(volumes)}: {_remedy(volumes)}"
     )
+
+
+def name_of(volume: Volume) -> str:
+    """Subject and, where there are several, session: what a volume is called in tables and messages."""
+    return "_".join(filter(None, (volume.subject, volume.info.get("session"))))
 
 
 def _what(volumes):

@@ -271,7 +271,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
             self.module_ = start_module(self, self._network(X, generator))
             curves = training.fit(self.module_, self._repeated(X), loss, background=self.background_)
         self.loss_curve_ = curves["loss"]
-        return self._set_offset(self._normality(normal_sample(X, _OFFSET_SLICES)))
+        return self._fit_offset(X, _OFFSET_SLICES)
 
     def _families(self):
         families = (Lesions(),) if isinstance(self.families, str) else self.families

@@ -237,7 +237,7 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         n_jobs : int or None, default=None
             Volumes scored at the same time, in processes.
         resume : bool, default=True
-            Keep the maps in the folder that are whole and of the same detector and threshold.
+            Keep the maps in the folder that are whole and of the same detector, threshold and input files.
         tables : bool, default=True
             Write the tables of the cohort. False leaves them to a later call, so that several runs may score
             different volumes into one folder at the same time.

@@ -273,7 +273,7 @@ COMMANDS = {
             *(FPR, MIN_VOLUME, DEVICE, _jobs("scored"), DASK),
             arg("--no-figures", action="store_false", dest="figures", help="write no figures of the maps"),
             *(SAVE_REFERENCE, NO_REPORT),
-            _flag("--resume", "keep existing maps of this detector"),
+            _flag("--resume", "keep existing maps of this detector and of unchanged scans"),
         ),
     ),
     "info": Command(

@@ -12,6 +12,7 @@ from skad.derivatives.about import about_detector, write_about
 from skad.derivatives.bids import describe_derivative
 from skad.derivatives.doubts import write_drift
 from skad.derivatives.folder import Derivative
+from skad.derivatives.inputs import inputs_of, other_inputs
 from skad.derivatives.naming import DRIFT, SCORES, check_distinct, map_path
 from skad.derivatives.record import Record
 from skad.derivatives.writer import MapWriter
@@ -133,12 +134,13 @@ class _Task:
             return self._score(volume)
 
     def _score(self, volume):
+        inputs = inputs_of(volume, self.writer.contrasts)
         volume = volume.cached()  # every file is read once, whatever is done with the scan
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             anomaly = self.detector.anomaly_of(volume)
         told = {str(each.message): each.category for each in caught}
-        record = self.writer.write(volume, anomaly, list(told))
+        record = self.writer.write(volume, anomaly, list(told), inputs)
         try:
             return record, self.visitor.visit(record, volume, anomaly), told
         except Exception as error:  # the map is there, whatever is wrong with its picture
@@ -157,10 +159,19 @@ class _Run:
         self.records = {}
 
     def take_existing(self):
+        replaced = []
         for name, volume in self.volumes.items():
             record = self.writer.existing(volume)
-            if record is not None and self.visitor.is_done(record):
+            if record is None:
+                continue
+            others = other_inputs(record.sidecar.inputs, volume, self.writer.contrasts)
+            if others:
+                replaced.append(f"{name} ({', '.join(others)})")
+            elif self.visitor.is_done(record):
                 self.records[name] = record
+        if replaced:
+            told = f"Scored again, as files changed since their maps were made: {'; '.join(replaced)}."
+            warnings.warn(told, UserWarning, stacklevel=4)
 
     def score(self, detector, n_jobs):
         waiting = {name: volume for name, volume in self.volumes.items() if name not in self.records}

@@ -11,6 +11,7 @@ import numpy as np
 
 from skad.calibration.drift import summarize
 from skad.datasets.bids_writing import GENERATED_BY
+from skad.derivatives.inputs import InputFile
 from skad.derivatives.rule import LesionRule
 from skad.utils.files import write_json
 from skad.utils.typing import Array
@@ -95,6 +96,8 @@ class Sidecar:
         For :func:`skad.calibration.drift_p_value`.
     warnings : tuple of str
         Raised while the scan was read and scored.
+    inputs : dict of str to InputFile
+        State of the files that were read, by contrast, and "mask"; empty for volumes in memory.
     size, sha256 : int, str
         Bytes and digest of the map's file: a map that was cut short or replaced is not this one.
     software : str
@@ -131,6 +134,7 @@ class Sidecar:
     summary: Mapping[str, float]
     score_quantiles: tuple[float, ...]
     warnings: tuple[str, ...] = ()
+    inputs: Mapping[str, InputFile] = field(default_factory=dict)
     size: int = 0
     sha256: str = ""
     software: str = field(default=f"skad {__version__}")
@@ -162,6 +166,7 @@ class Sidecar:
             "Summary": dict(self.summary),
             "ScoreQuantiles": list(self.score_quantiles),
             "Warnings": list(self.warnings),
+            "Inputs": {name: each.as_json() for name, each in self.inputs.items()},
             "Map": {"Shape": list(self.shape), "Bytes": self.size, "SHA256": self.sha256},
         }
 
@@ -202,6 +207,7 @@ class Sidecar:
             summary=summary,
             score_quantiles=tuple(_finite("ScoreQuantiles", each) for each in content["ScoreQuantiles"]),
             warnings=tuple(map(str, content["Warnings"])),
+            inputs={str(k): InputFile.from_json(each) for k, each in content.get("Inputs", {}).items()},
             size=int(content["Map"]["Bytes"]),
             sha256=str(content["Map"]["SHA256"]),
             software=f"{software['Name']} {software['Version']}",

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from skad.anatomy import describe_places, is_in_mni_space
 from skad.datasets.bids_writing import GENERATED_BY
 from skad.derivatives.bids import source_uri
+from skad.derivatives.inputs import InputFile
 from skad.derivatives.naming import (
     figure_path,
     lesions_path,
@@ -82,7 +83,13 @@ class MapWriter:
         same = record.sidecar.model.sha256 == self.model.sha256 and record.sidecar.rule == self.rule
         return record if same and self.model.sha256 and record.is_whole() else None
 
-    def write(self, volume: Volume, anomaly: FloatArray, caught: Sequence[str] = ()) -> Record:
+    def write(
+        self,
+        volume: Volume,
+        anomaly: FloatArray,
+        caught: Sequence[str] = (),
+        inputs: Mapping[str, InputFile] | None = None,
+    ) -> Record:
         """Write the map of a volume and what belongs to it.
 
         Parameters
@@ -92,6 +99,8 @@ class MapWriter:
             NaN outside the foreground.
         caught : sequence of str
             Warnings that were raised on the way.
+        inputs : dict of str to InputFile, default=None
+            State of the files, taken before they were read.
 
         Returns
         -------
@@ -133,6 +142,7 @@ class MapWriter:
             summary=summary,
             score_quantiles=quantiles,
             warnings=tuple(caught),
+            inputs=dict(inputs or {}),
             size=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
         )

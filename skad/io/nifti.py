@@ -47,7 +47,7 @@ class NiftiFile:
 
     def load(self):
         """Voxels as stored (integers stay integers unless the header scales them), shape `shape`."""
-        head_at, voxels_at = _files(self.path)
+        head_at, voxels_at = files_of(self.path)
         head = _head(head_at, self.path)
         header = parse_header(head, self.path, max_voxels=math.prod(self.shape))
         if header.shape != self.shape:
@@ -102,7 +102,7 @@ def open_nifti(path, max_voxels=MAX_VOXELS):
             if path.is_symlink()
             else f"{path} does not exist: check the path."
         )
-    header = parse_header(_head(_files(path)[0], path), path, max_voxels)
+    header = parse_header(_head(files_of(path)[0], path), path, max_voxels)
     return NiftiFile(path, header.shape, header.affine, header.fields, header.forms, header.notes)
 
 
@@ -116,7 +116,7 @@ def _head(head_at, path):
         ) from error
 
 
-def _files(path):
+def files_of(path):
     """Where the header of a file is and, of a pair, where the voxels are."""
     for head, voxels in ((".hdr", ".img"), (".HDR", ".IMG")):
         for packed in ("", ".gz"):

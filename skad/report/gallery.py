@@ -147,7 +147,7 @@ class Gallery(Visitor):
             peak=float(np.nanmax(anomaly)),
             volume_ml=np.nan if threshold is None else volume_above(anomaly, threshold, record),
             warnings=unreadable,
-            lesions=[_at_peak(row) for row in record.lesions],
+            lesions=None if rule is None else [_at_peak(row) for row in record.lesions],
             viewer=viewer,
         )
         return Page(subject, None if labels is None else ScoreHistogram().update(labels, anomaly))

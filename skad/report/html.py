@@ -29,8 +29,8 @@ class SubjectReport:
         Volume of the voxels above the threshold, mL.
     warnings : list of str
         What a reader should know before trusting the map, a sentence each.
-    lesions : list of dict
-        Rows of :func:`skad.postprocessing.lesion_table`.
+    lesions : list of dict or None
+        Rows of :func:`skad.postprocessing.lesion_table`; None where no threshold defines lesions.
     viewer : dict or None
         Output of :func:`skad.report.viewer_data`; None gives no page.
     figure : str or None
@@ -55,7 +55,7 @@ class SubjectReport:
     peak: float
     volume_ml: float
     warnings: list = field(default_factory=list)
-    lesions: list = field(default_factory=list)
+    lesions: list | None = field(default_factory=list)
     viewer: dict | None = None
     figure: str | None = None
     rates: dict = field(default_factory=dict)
@@ -118,6 +118,7 @@ def write_html(
         subjects=sorted(subjects, key=lambda subject: -subject.peak),
         unshown=sum(subject.viewer is None for subject in subjects),
         rated=any(subject.rates for subject in subjects),
+        counted=any(subject.lesions is not None for subject in subjects),
         threshold=threshold,
         facts=facts or {},
         warnings=warnings,

@@ -12,7 +12,7 @@ import pytest
 from scipy import ndimage
 
 from skad.io import compact_nifti
-from skad.report import viewer_data
+from skad.report import SubjectReport, viewer_data, write_html
 
 VOID = {"meta", "link", "input", "img", "br"}
 
@@ -80,6 +80,12 @@ def test_facts_of_the_detector_are_shown_and_escaped(report, page):
 def test_text_is_escaped(report):
     html = report.read_text(encoding="utf-8")
     assert "&lt;b&gt;T2w&lt;/b&gt;" in html and "<b>T2w" not in html
+
+
+def test_lesions_are_counted_only_where_a_threshold_defines_them(tmp_path):
+    for lesions, shown in ((None, False), ([], True)):
+        write_html(tmp_path / "a.html", [SubjectReport("sub-01", 1.0, 2.0, lesions=lesions)])
+        assert (">lesions</th>" in (tmp_path / "a.html").read_text()) is shown
 
 
 def test_tables_and_warnings_are_shown(page):

@@ -123,7 +123,9 @@ async function showPage() {
   const name = decodeURIComponent(location.hash.slice(1));
   element("cohort").hidden = stored.has(name);
   element("subject").hidden = !stored.has(name);
-  if (!stored.has(name) || shown?.name === name) return;
+  if (!stored.has(name)) return;
+  scrollTo(0, 0); // a link far down a long table leads here
+  if (shown?.name === name) return;
   if (!viewer) await openViewer();
   shown = await loadSubject(name);
   setControls(shown);

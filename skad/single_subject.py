@@ -1,11 +1,14 @@
 """Anomaly maps of a patient from the patient's own volume: nothing has to be learned from others."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from sklearn.base import clone
 
+from skad.calibration import UnlikeTrainingWarning
+from skad.calibration.profile import LARGEST_BRAIN_ML, summarize_scan
 from skad.detector import VolumeAnomalyDetector
 from skad.io import Volume
 from skad.scoring import ConditionalMixtureScorer
@@ -120,6 +123,19 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
     def _anomaly(self, X):
         anomaly = -clone(self.pipeline_).fit(X).score_samples(X)
         return np.minimum(anomaly, -self.cohort_.score_samples(X)) if self.cohort is not None else anomaly
+
+    def _warn_if_unlike_training(self, stack):
+        """Compare with the cohort or, without one, with the largest brains."""
+        super()._warn_if_unlike_training(stack)
+        measured = summarize_scan(stack).volume_ml
+        if self.cohort is None and measured > LARGEST_BRAIN_ML:
+            warnings.warn(
+                f"The foreground of subject {stack.volumes[0].subject!r} measures {measured:.0f} mL, a brain "
+                f"at most {LARGEST_BRAIN_ML:.0f} mL: the skull is probably still on; run `skad prepare`, or "
+                "give a brain mask.",
+                UnlikeTrainingWarning,
+                stacklevel=3,
+            )
 
     def _allows_missing_contrast(self):
         return False  # the volume is what is learned from

@@ -28,6 +28,8 @@ VOXEL_FACTOR = 1.5  # shortest and longest side of a voxel
 QUANTILE_TOLERANCES = (0.75, 0.5, 0.4, 0.4, 0.6)  # of QUANTILES, in standard deviations of the intensities
 ENTROPY_TOLERANCE = 1.0  # bits
 
+LARGEST_BRAIN_ML = 2100.0  # intracranial volume of adults, with a margin (Courchesne et al. 2000, Radiology)
+
 _BINS = 64  # of the histogram whose entropy tells a scan from a label image
 _VOXELS = 100_000  # that stand for a contrast
 _INTERQUARTILE = 1.349  # of a normal distribution, in standard deviations

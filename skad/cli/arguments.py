@@ -131,6 +131,7 @@ MAP_OUT = _out("PATH", "output folder, or a .nii.gz file with the report beside 
 SEED = arg("--seed", type=int, default=0, help="random seed; default: 0")
 DEVICE = arg("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
 DASK = arg("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
+CALLBACK = _many("--callback", "NAME", "show loss curves in tensorboard=FOLDER or mlflow", default=[])
 OVERWRITE = _flag("--overwrite", "replace existing files and restart")
 NO_REPORT = arg("--no-report", action="store_false", dest="report", help="write no report.html")
 TRAINING = (
@@ -193,7 +194,7 @@ COMMANDS = {
             *TRAINING,
             _jobs("read"),
             _flag("--on-disk", "keep the training slices on disk, not in memory"),
-            _many("--callback", "NAME", "show loss curves in tensorboard=FOLDER or mlflow", default=[]),
+            CALLBACK,
             _flag("--resume", "continue an interrupted training"),
             OVERWRITE,
         ),
@@ -229,6 +230,7 @@ COMMANDS = {
                 metavar="FOLDER",
                 help="keep all fits here; default: beside --out, removed at the end",
             ),
+            CALLBACK,
             _flag("--resume", "continue an interrupted search"),
             OVERWRITE,
         ),
@@ -319,9 +321,12 @@ COMMANDS = {
     ),
     "prepare": Command(
         "co-register scans, extract brains, correct bias fields",
-        ("skad prepare scans/ --out prepared/", "skad prepare scans/ --out prepared/ --mni 1"),
         (
-            arg("folder", help="unprepared scans in BIDS, BraTS or ISLES layout"),
+            "skad prepare scans/ --out prepared/",
+            "skad prepare --image FLAIR=flair.nii.gz T1w=t1.nii.gz --out prepared/",
+        ),
+        (
+            *(SCANS_OR_IMAGE, IMAGE),
             _out("FOLDER", "folder for the prepared scans"),
             *(CONTRASTS, WHERE, STRICT),
             arg(

@@ -2,25 +2,24 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
-from skad.cli.scans import load_cohort
+from skad.cli.scans import load_to_score
 from skad.cli.terminal import complain, tell
 from skad.io.volumes import name_of
 from skad.preparation import describe_preparation, make_preparation, prepare_cohort
 from skad.report import write_preparation_page
 from skad.utils.folders import new_folder
 from skad.utils.messages import one_line
+from skad.utils.progress import Progress
 
 QUALITY = "quality.html"
 
 
-def prepare(folder, *, out, to, brain, masks, mni, bias, jobs, resume, overwrite, **scans):
-    """Prepare a folder of scans; 1 when some subjects failed, 2 when all failed."""
+def prepare(folder, *, image, out, to, brain, masks, mni, bias, jobs, resume, overwrite, **scans):
+    """Prepare a folder of scans, or those of one patient; 1 when some subjects failed, 2 when all failed."""
     out = Path(out)
     if out.is_dir() and any(out.glob("sub-*")) and not (resume or overwrite):
         raise ValueError(f"{out} holds subjects: choose another --out, or add --resume or --overwrite.")
-    volumes, errors = load_cohort(folder, coregister_to=to or "", **scans)
+    volumes, errors = load_to_score("prepare", folder, image, coregister_to=to or "", **scans)
     if not volumes:
         complain("prepare", errors)
         return 2
@@ -28,14 +27,15 @@ def prepare(folder, *, out, to, brain, masks, mni, bias, jobs, resume, overwrite
         to or next(iter(volumes[0].contrasts)), brain=brain, masks=masks, mni=mni, bias=bias
     )
     done, made = [], []
-    with new_folder(out):
-        results = prepare_cohort(volumes, out, steps, n_jobs=jobs, resume=resume)
-        for volume, result in tqdm(results, total=len(volumes), unit="subject", disable=None):
+    with new_folder(out), Progress("prepare", len(volumes)) as progress:
+        for volume, result in prepare_cohort(volumes, out, steps, n_jobs=jobs, resume=resume):
             if isinstance(result, Exception):
                 errors[name_of(volume)] = result
+                progress.step(f"{name_of(volume)}: failed: {one_line(result)}")
             else:
                 done.append(result)
                 made.append(volume)
+                progress.step(f"{name_of(volume)}: {'; '.join(result.warnings) or 'done'}")
         complain("prepare", errors)
         if not done:
             return 2

@@ -52,9 +52,7 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None, strict=False,
     record(inventory=inventory.to_dict())
     if missing is None:
         missing = "raise" if contrasts is None else "nan"
-    with _doubts_told():
-        if coregister_to is not None:
-            warnings.simplefilter("ignore", OtherGridWarning)
+    with _doubts_told(other_grids=coregister_to is None):
         return inventory.open(missing=missing, on_error="collect")
 
 
@@ -75,7 +73,9 @@ def load_for_training(command, folder, **options):
     return volumes, len(errors)
 
 
-def load_to_score(command, folder, image, *, mask=None, labels=None, known=None, **options):
+def load_to_score(
+    command, folder, image, *, mask=None, labels=None, known=None, coregister_to=None, **options
+):
     """The volumes of a folder, or the one of a patient, and the errors of those that cannot be opened.
 
     Parameters
@@ -88,6 +88,8 @@ def load_to_score(command, folder, image, *, mask=None, labels=None, known=None,
         Files that belong to `image`.
     known : sequence of str, default=None
         The contrasts that are read; of those without a file all voxels are missing. None takes what there is.
+    coregister_to : str, default=None
+        As in `load_cohort`.
 
     Raises
     ------
@@ -97,12 +99,16 @@ def load_to_score(command, folder, image, *, mask=None, labels=None, known=None,
     if (folder is None) == (not image):
         raise ValueError(f"{command} needs either a folder of scans or --image NAME=FILE, not both.")
     if folder is not None:
-        return load_cohort(folder, **options)
+        return load_cohort(folder, coregister_to=coregister_to, **options)
     files = dict(image)
     for name in files:
         check_name(name, files if known is None else known, "contrast of the detector")
     paths = files if known is None else {name: files.get(name) for name in known}
-    return [read_volume(paths, mask=mask, labels=labels)], {}
+    if coregister_to:
+        check_name(coregister_to, paths, "contrast in --image")
+        paths = {coregister_to: paths[coregister_to], **paths}
+    with _doubts_told(other_grids=coregister_to is None):
+        return [read_volume(paths, mask=mask, labels=labels)], {}
 
 
 def inventory_of(folder, *, contrasts=None, where=()):
@@ -176,10 +182,15 @@ def beside(out, ending):
 
 
 @contextlib.contextmanager
-def _doubts_told():
-    """Print what is in doubt, whatever filters of warnings are set; geometry of many scans in one line."""
+def _doubts_told(*, other_grids):
+    """Print what is in doubt, whatever filters of warnings are set; geometry of many scans in one line.
+
+    Contrasts on other grids are no doubt where they are co-registered later.
+    """
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
+        if not other_grids:
+            warnings.simplefilter("ignore", OtherGridWarning)
         yield
     geometry = [str(each.message) for each in told if issubclass(each.category, GeometryWarning)]
     others = [str(each.message) for each in told if not issubclass(each.category, GeometryWarning)]

@@ -19,12 +19,27 @@ from skad.model_selection import PseudoAnomalyScorer, rank_configurations, slice
 from skad.model_selection.pseudo_anomaly import FAMILIES
 from skad.persistence import ResumableFit
 from skad.persistence.resumable import Unfinished, check_free
+from skad.training import monitored
 from skad.utils.folders import new_folder
 from skad.utils.locks import locked
 
 
 def tune(
-    folder, *, out, grid, family, folds, jobs, cache, resume, overwrite, contrasts, where, strict, **method
+    folder,
+    *,
+    out,
+    grid,
+    family,
+    folds,
+    jobs,
+    cache,
+    callback,
+    resume,
+    overwrite,
+    contrasts,
+    where,
+    strict,
+    **method,
 ):
     """Search, write the table, fit the best; 1 when a configuration failed, or a subject."""
     search, table = Unfinished(out, ".search", "output.pkl"), Path(out).with_name(TUNE_TABLE)
@@ -47,7 +62,7 @@ def tune(
     if not 2 <= folds <= n_subjects:
         raise ValueError(f"--folds should be from 2 to {n_subjects}, the number of subjects, got {folds}.")
     scoring = PseudoAnomalyScorer(families={name: FAMILIES[name] for name in family} or None)
-    with new_folder(search.folder), locked(search.folder), _kept_if_begun(search):
+    with new_folder(search.folder), locked(search.folder), _kept_if_begun(search), monitored(callback):
         if not resume:
             shutil.rmtree(search.folder / "joblib", ignore_errors=True)  # where joblib keeps results
         slices = slices_for_search(detector.preprocessor, volumes)

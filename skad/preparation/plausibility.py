@@ -3,7 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
-SMALLEST_ML, LARGEST_ML = 800.0, 2100.0
+from skad.calibration.profile import LARGEST_BRAIN_ML
+
+SMALLEST_ML, LARGEST_ML = 800.0, LARGEST_BRAIN_ML
 """Intracranial volumes of 5-year-olds and adults, with a margin (Courchesne et al. 2000, Radiology 216)."""
 WHOLE_HEAD_MM = 110.0  # along every axis; a smaller field of view does not show a whole brain
 LARGEST_PIECE = 0.95  # of a mask's voxels

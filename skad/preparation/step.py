@@ -1,5 +1,6 @@
 """What the steps share: volumes in, volumes out, maps back."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from skad.preparation.sources import part
 from skad.utils.documentation import DocumentationLinkMixin
 
 T1W = "T1w"
+_log = logging.getLogger("skad.preparation")
 
 
 class VolumeStep(DocumentationLinkMixin, BaseEstimator):
@@ -61,7 +63,11 @@ class VolumeStep(DocumentationLinkMixin, BaseEstimator):
         self._validate_params()
         volumes = list_volumes(volumes)
         self._check(volumes)
-        return [self._prepare(volume) for volume in volumes]
+        return [self._told(volume) for volume in volumes]
+
+    def _told(self, volume):
+        _log.info("%s: %s", volume.subject, type(self).__name__)
+        return self._prepare(volume)
 
     def _check(self, volumes):
         """Refuse volumes that the step cannot prepare together."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 
 from skad.cli.arguments import setting
 from skad.datasets import load
@@ -14,6 +15,7 @@ from skad.model_selection import NormalTrainSplit, PseudoAnomalyScorer
 from skad.model_selection.pseudo_anomaly import FAMILIES
 from skad.persistence import load as load_detector
 from skad.scoring import JointDRGMM
+from skad.training.monitors import MONITORS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Persisting input arguments took:UserWarning"
@@ -216,3 +218,17 @@ def assert_refused(ran, words):
     assert code == 2 and len(err) == 1, err
     for word in words:
         assert word in err[0]
+
+
+def test_every_training_of_the_search_is_shown(arguments, tmp_path, run, monkeypatch):
+    """Two folds and the last fit, two networks each; the scorers of both configurations share one network."""
+    runs = []
+
+    def monitor(value):
+        return lambda name: runs.append((value, name)) or Callback()
+
+    monkeypatch.setitem(MONITORS, "tensorboard", monitor)
+    assert run(*arguments, "--callback", "tensorboard=curves")[0] == 0
+    names = [name for value, name in runs if value == "curves"]
+    assert len(names) == len(runs) == 2 * (1 + 2) + 2
+    assert [name.partition("-")[0] for name in names] == [f"{i:02d}" for i in range(8)]

@@ -131,3 +131,16 @@ def test_dicom_is_told_with_the_converter(tmp_path, capsys):
     assert main(["prepare", str(tmp_path / "dicom"), "--out", str(tmp_path / "out")]) == 2
     assert "dcm2niix" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_one_patient_are_prepared_and_progress_is_told(scans, tmp_path, capsys):
+    anat = scans / "sub-01" / "anat"
+    images = [f"{name}={anat / f'sub-01_{name}.nii.gz'}" for name in ("FLAIR", "T1w")]
+    masks = ["--masks", str(anat / "sub-01_label-brain_mask.nii.gz"), "--brain", "template", "--no-bias"]
+    arguments = ["--image", *images, "--to", "T1w", "--out", str(tmp_path / "out"), *masks]
+    assert main(["prepare", *arguments]) == 0
+    err = capsys.readouterr().err
+    assert "as if the patient had not moved" not in err
+    assert "sub-01: CoRegister" in err and "prepare 1/1: sub-01: " in err
+    (volume,) = load_bids(tmp_path / "out", contrasts=["T1w", "FLAIR"])
+    assert volume.shape == SHAPES["T1w"]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -11,6 +12,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import skad  # noqa: E402
 
+repository = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["urls"]["Source"]
 project = "skad"
 author = "The skad developers"
 project_copyright = author
@@ -25,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "public_api",  # docs/extensions: the reference, generated from every __all__
     "github_links",  # docs/extensions: links that work on GitHub and here
+    "colab_links",  # docs/extensions: examples as notebooks in Colab
     "study_tables",  # docs/extensions: tables of the results from their committed rows
 ]
 exclude_patterns = ["_build", "extensions", "templates", "images", "results/rows"]
@@ -47,7 +50,7 @@ html_title = "skad"
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "skad"},
-    "github_url": "https://github.com/skad-developers/skad",
+    "github_url": repository,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
@@ -68,6 +71,6 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_", "__repr__"),
     "ignore_repr_types": r"matplotlib\.figure\.Figure",  # the scraper shows it
     "first_notebook_cell": (  # the notebook runs in an empty environment, such as Colab's
-        "%pip install --quiet git+https://github.com/skad-developers/skad\n%matplotlib inline"
+        f"%pip install --quiet git+{repository}\n%matplotlib inline"
     ),
 }

@@ -32,7 +32,8 @@ class InputFile:
     @classmethod
     def of(cls, path: PathLike) -> Self:
         """The state of a file, which is read whole."""
-        return cls(*_size_and_time(path), _digest(path))
+        size, modified = _size_and_time(path)
+        return cls(size, modified, _digest(path))
 
     def is_of(self, path: PathLike) -> bool:
         """Whether a file has this content; it is read only if its size is the same and its time is not."""

@@ -1,8 +1,10 @@
 """The documentation says what the code has; that the site builds is ``sphinx-build -W``'s to say."""
 
+import importlib
 import inspect
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,3 +65,21 @@ def test_every_page_of_a_method_is_in_the_table():
     assert [
         page.name for page in METHODS.glob("*.md") if page.name not in table and page.name != "index.md"
     ] == []
+
+
+def test_examples_link_to_colab_and_their_notebooks_are_copied(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "extensions")
+    extension = importlib.import_module("colab_links")
+    (tmp_path / "auto_examples").mkdir()
+    (tmp_path / "auto_examples" / "plot_1_a.ipynb").write_text("{}")
+    config = SimpleNamespace(repository="https://github.com/owner/name")
+    builder = SimpleNamespace(format="html")
+    app = SimpleNamespace(config=config, builder=builder, srcdir=tmp_path, outdir=tmp_path / "html")
+    page, other = ["Title"], ["Title"]
+    extension.add_link(app, "auto_examples/plot_1_a", page)
+    extension.add_link(app, "guide", other)
+    url = "https://colab.research.google.com/github/owner/name/blob/gh-pages/notebooks/plot_1_a.ipynb"
+    assert f"<{url}>" in page[0] and other == ["Title"]
+    app.outdir.mkdir()
+    extension.copy_notebooks(app, None)
+    assert (app.outdir / "notebooks" / "plot_1_a.ipynb").read_text() == "{}"

@@ -77,4 +77,8 @@ def _laid_out_as(expected, tensor):
     """The tensor in the memory format that the constructor chose, which decides the order of sums."""
     if expected is None or expected.shape != tensor.shape or expected.stride() == tensor.stride():
         return tensor
-    return torch.empty_like(expected, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+    # empty_like of a meta tensor would import sympy and half of torch.fx
+    laid_out = torch.empty_strided(
+        expected.shape, expected.stride(), dtype=tensor.dtype, device=tensor.device
+    )
+    return laid_out.copy_(tensor)

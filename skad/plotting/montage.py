@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from skad.io import Volume
@@ -17,6 +18,7 @@ ORIENTATION = "radiological view: the patient's right is on the left"
 
 _MAP_PERCENT = (50, 99.8)  # half of the foreground stays dark
 _MAP_GAMMA = 0.5  # energies have heavy tails: their root spreads what lies between normal and extreme
+_SIDES = ((0.03, r"$\mathrm{R}$"), (0.97, r"$\mathrm{L}$"))  # share of the width, marker
 _PANEL_INCHES = 2.0
 _GAP_INCHES = 0.1
 _MARGINS = (0.4, 1.1, 0.4, 0.7)  # left, right, bottom, top, inches: the color bar is on the right
@@ -247,7 +249,7 @@ def _columns(figure, names, height_per_width, n_maps):
     (axes,) = figure.subplots(1, len(names), squeeze=False, gridspec_kw=places)
     for axis, name in zip(axes, names, strict=True):
         axis.set_facecolor("black")
-        axis.set_title(name, fontsize="medium")
+        axis.set_title(name, fontsize="medium", y=1.0)  # a place of its own would be looked for
         axis.xaxis.set_visible(False)
         axis.yaxis.set_visible(axis is axes[0])
     return figure, axes
@@ -258,8 +260,8 @@ def _name_rows(axes, names, height):
     middles = height * (np.arange(len(names)) + 0.5) - 0.5
     axes[0].set_yticks(middles, names, rotation=90, va="center")
     axes[0].tick_params(length=0)
-    style = {"color": "white", "fontsize": "x-small", "ha": "center", "va": "center"}
+    style = {"color": "white", "linestyle": "", "markersize": 5}
     for axis in axes:
-        for middle in middles:
-            for place, letter in ((0.03, "R"), (0.97, "L")):
-                axis.text(place, middle, letter, transform=axis.get_yaxis_transform(), **style)
+        for place, letter in _SIDES:  # as markers: a text is laid out anew in every slice
+            style |= {"marker": letter, "transform": axis.get_yaxis_transform()}
+            axis.add_artist(Line2D(np.full(len(names), place), middles, **style))

@@ -82,8 +82,8 @@ def test_a_volume_is_drawn_in_radiological_orientation():
     )  # anterior on top, the patient's right on the left
     assert figure._suptitle.get_text() == "sub-01"
     assert ORIENTATION in figure._supxlabel.get_text()
-    letters = [(text.get_text(), text.get_position()[0]) for text in figure.axes[0].texts]
-    assert letters == [("R", 0.03), ("L", 0.97)]
+    letters = [(line.get_marker(), *line.get_xdata()) for line in figure.axes[0].lines]
+    assert letters == [(r"$\mathrm{R}$", 0.03), (r"$\mathrm{L}$", 0.97)]
 
 
 def test_the_colors_of_the_map_rise_in_lightness_for_every_eye():

@@ -23,7 +23,7 @@ from skad.utils.names import check_name
 from skad.utils.typing import Array
 
 _N_COMPONENTS, _MAX_PIXELS = 3, 40_000  # of the mixture behind conditional maps
-_OFFSET_SLICES = 64  # random ones of glioma slices leave 1 % below the threshold, up to 0.1 points (SD)
+_OFFSET_SLICES = 64  # of 254 glioma slices, so many leave 1 +- 0.13 % (SD) below the threshold, 32 0.29 %
 _LEAST_EXPLAINED = 0.2  # share of the variance of normal slices that their mean explains, for an atlas
 
 

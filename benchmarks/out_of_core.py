@@ -5,7 +5,6 @@ after a training on a few slices; the file has 2, 3 and 4 times as much. Linux.
 """
 
 import argparse
-import csv
 import json
 import resource
 import subprocess
@@ -17,6 +16,7 @@ import numpy as np
 
 from skad.reconstruction import ContrastTranslator
 from skad.scoring import ResidualScorer
+from skad.utils.tables import read_table, write_table
 
 ALLOWANCE, SIDE, N_CONTRASTS, BATCH = 48, 64, 3, 8  # MB, pixels, contrasts, slices
 COLUMNS = ("file_mb", "slices", "training_mb", "scoring_mb", "epoch_cpu_s")
@@ -74,22 +74,24 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results/out_of_core.csv"))
+    parser.add_argument(
+        "--times", type=int, nargs="+", default=[2, 3, 4], help="sizes; rows of others are kept"
+    )
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         train_and_score(arguments.child)
         return
-    with tempfile.TemporaryDirectory() as folder, open(arguments.out, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for times in (2, 3, 4):
+    rows = {int(row["file_mb"]): row for row in read_table(arguments.out)} if arguments.out.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        for times in arguments.times:
             path = Path(folder, "slices.npy")
             write_slices(path, times * ALLOWANCE)
             run = [sys.executable, __file__, "--child", str(path)]
             row = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
             print(*row.values(), flush=True)
-            writer.writerow(row)
-            file.flush()
+            rows[row["file_mb"]] = row
+            write_table([rows[size] for size in sorted(rows)], arguments.out, columns=COLUMNS)
 
 
 if __name__ == "__main__":

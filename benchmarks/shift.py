@@ -17,7 +17,6 @@ from skad.benchmark import read_study
 from skad.benchmark.folds import split_volumes
 from skad.benchmark.loaders import load_volumes
 from skad.composition import allows_missing_contrast
-from skad.detector import missing_in
 from skad.metrics import ScoreHistogram
 from skad.preprocessing import VolumePreprocessor
 
@@ -70,7 +69,7 @@ def rows_of(study, cohort):
     for name, scans in judged.items():
         stack = prepare.transform(scans)
         for method, scorer in fitted.items():
-            if missing_in(stack) and not allows_missing_contrast(scorer):
+            if stack.missing_contrasts and not allows_missing_contrast(scorer):
                 continue
             anomaly = -scorer.score_samples(stack.X)
             histogram = ScoreHistogram().update(stack.y, anomaly)

@@ -11,8 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skad.calibration import ConformalCalibrator
-from skad.calibration.profile import TrainingProfile, UnlikeTrainingWarning, summarize_scan
-from skad.calibration.training_scans import TrainingScans, image_digests
+from skad.calibration.profile import UnlikeTrainingWarning
 from skad.composition import allows_missing_contrast, fit_to_slices, reconstructor_in
 from skad.derivatives import Derivative, LesionRule, Visitor
 from skad.derivatives.cohort import common_folder, score_into
@@ -20,11 +19,10 @@ from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, 
 from skad.io import Volume, to_image
 from skad.io.sources import Missing
 from skad.io.writing import NiftiImage
+from skad.normal_slices import read_normal_slices
 from skad.postprocessing import smooth_across_slices
 from skad.preprocessing import VolumePreprocessor
-from skad.preprocessing.growing import RowFile, RowList
 from skad.utils.documentation import DocumentationLinkMixin
-from skad.utils.progress import Progress
 from skad.utils.typing import FloatArray, PathLike
 
 
@@ -162,9 +160,8 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         """
         check_is_fitted(self)
         stack = self.preprocessor_.transform([self._to_score(volume)])
-        missing = missing_in(stack)
-        if missing and not self._allows_missing_contrast():
-            raise ValueError(self._lacks(volume, missing[0]))
+        if stack.missing_contrasts and not self._allows_missing_contrast():
+            raise ValueError(self._lacks(volume, stack.missing_contrasts[0]))
         self._warn_if_unlike_training(stack)
         anomaly = smooth_across_slices(self._anomaly(stack.X), stack.positions, self.slice_smoothing)
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
@@ -378,46 +375,10 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         )
 
     def _normal_slices(self, volumes, out):
-        n_jobs = self.preprocessor_.n_jobs
-        parts = Parallel(n_jobs, return_as="generator")(
-            delayed(_lesion_free)(self.preprocessor_, volume) for volume in volumes
-        )
-        shape = (len(self.contrasts_), *self.preprocessor_.size)
-        store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
-        scans, digests = [], []
-        with store as rows, Progress("read", len(volumes), unit="volume", bar=bool(self.verbose)) as progress:
-            for volume, (slices, scan, of_scan) in zip(volumes, parts, strict=True):
-                rows.append(slices)
-                scans.append(scan)
-                digests.extend(of_scan)
-                progress.step(f"{volume.subject}: {len(slices)} slices")
-        self.profile_ = TrainingProfile().fit(scans, contrasts=self.contrasts_)
-        self.training_scans_ = TrainingScans().fit_digests(digests)
-        X = rows.result()
-        if not len(X):
-            raise ValueError(
-                f"Every slice of the {len(volumes)} volumes has a labeled pixel: add normal volumes."
-            )
-        return X
-
-
-def missing_in(stack):
-    """Names of the contrasts that are NaN in every slice of a stack."""
-    return [name for i, name in enumerate(stack.contrasts) if np.isnan(stack.X[:, i]).all()]
-
-
-def _lesion_free(preprocessor, volume):
-    """Slices without a lesion, what the scan looks like, and the digests of its images."""
-    volume = volume.cached()  # every file is read once
-    stack = preprocessor.transform([volume])
-    missing = missing_in(stack)
-    if missing:
-        raise ValueError(
-            f"Subject {volume.subject!r} has no {missing[0]}, but training needs every contrast: "
-            "leave the subject out."
-        )
-    normal = stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]
-    return normal, summarize_scan(stack), image_digests(volume)
+        """The slices to learn from; what is remembered of their scans is kept."""
+        normal = read_normal_slices(self.preprocessor_, volumes, out, verbose=bool(self.verbose))
+        self.profile_, self.training_scans_ = normal.profile, normal.scans
+        return normal.X
 
 
 def _score_or_raise(detector, volume):

@@ -10,7 +10,6 @@ from skad.benchmark.folds import split_volumes
 from skad.benchmark.loaders import load_volumes
 from skad.benchmark.protocol import central_slices, views_of
 from skad.composition import allows_missing_contrast
-from skad.detector import missing_in
 from skad.preprocessing import VolumePreprocessor
 from skad.preprocessing.growing import RowFile
 from skad.utils.files import written_whole
@@ -160,7 +159,7 @@ class _Writer:
         volumes = stack.volume_index[rows]
         self.names[fold] = {
             "patients": stack.groups[rows].tolist() * n_views,
-            "lacks_contrast": bool(missing_in(stack)),
+            "lacks_contrast": bool(stack.missing_contrasts),
             # a view is a scan of its own: its slices are no neighbors of the others'
             "volumes": [int(v + len(stack.volumes) * view) for view in range(n_views) for v in volumes],
             "voxel_sizes": [_voxel_size(stack.placements[i]) for i in volumes] * n_views,

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from skad.datasets.fetch import fetch_ixi, fetch_stroke
     from skad.datasets.files import Unused
     from skad.datasets.folder import load_folder
-    from skad.datasets.inventory import CohortWarning, Inventory, Scan
+    from skad.datasets.inventory import CohortWarning, Inventory
     from skad.datasets.isles import load_isles
     from skad.datasets.layout import load, take_inventory
     from skad.datasets.phantom import LESION_CLASSES, make_phantom
     from skad.datasets.phantom.labels import ANATOMY, label_anatomy
+    from skad.datasets.scan import Scan
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 

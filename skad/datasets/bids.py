@@ -9,8 +9,9 @@ from skad.datasets.bids_case import BidsCase, by_contrast
 from skad.datasets.bids_names import FACE, MASK_LIKE, BidsFile
 from skad.datasets.cases import Found, find_cases
 from skad.datasets.files import Unused, stem
-from skad.datasets.inventory import Loaded, survey
+from skad.datasets.inventory import Loaded
 from skad.datasets.participants import read_participants
+from skad.datasets.survey import survey
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
 

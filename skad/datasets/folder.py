@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from skad.datasets.bids_names import FACE, MASK_LIKE
 from skad.datasets.cases import Annotations, Case, Found
 from skad.datasets.files import Unused, list_images, stem
-from skad.datasets.inventory import Loaded, survey
+from skad.datasets.inventory import Loaded
+from skad.datasets.survey import survey
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
 

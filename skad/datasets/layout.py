@@ -8,8 +8,9 @@ from skad.datasets.bids import find_bids
 from skad.datasets.brats import find_brats
 from skad.datasets.cases import Found, find_cases
 from skad.datasets.files import Listing
-from skad.datasets.inventory import Inventory, Loaded, survey
+from skad.datasets.inventory import Inventory, Loaded
 from skad.datasets.isles import find_isles
+from skad.datasets.survey import survey
 from skad.io import VolumeReadError
 from skad.utils.typing import PathLike
 

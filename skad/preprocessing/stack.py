@@ -66,6 +66,11 @@ class SliceStack:
         spacings = [placement.resampling.new_spacing[0] for placement in self.placements]
         return self.slice_index * np.array(spacings)[self.volume_index]
 
+    @property
+    def missing_contrasts(self) -> tuple[str, ...]:
+        """Names of the contrasts that are NaN in every slice."""
+        return tuple(name for i, name in enumerate(self.contrasts) if np.isnan(self.X[:, i]).all())
+
     def __repr__(self):
         labels = "with" if self.y is not None else "without"
         return (

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from skad.calibration import ConformalCalibrator
-from skad.derivatives.rule import LesionRule
+from skad.derivatives.about import calibration_facts, training_facts
 from skad.detector import VolumeAnomalyDetector
 from skad.persistence import load
 from skad.utils.files import sha256
@@ -100,18 +100,9 @@ def describe_file(path: PathLike) -> dict[str, str]:
     """
     path = Path(path)
     detector, calibrator = load_detector(path)
-    rule = LesionRule.of(detector, calibrator)
-    calibration = "none: the threshold promises no false-positive rate"
-    if calibrator is not None:
-        calibration = (
-            f"{calibrator.unit}-wise false-positive rate {calibrator.fpr:g}, from {calibrator.n_patients_} "
-            "subjects"
-        )
     return {
         "file": f"{path}, {path.stat().st_size / 1e6:.1f} MB",
         "SHA-256": sha256(path),
-        "contrasts": ", ".join(detector.contrasts_),
-        "learned from": f"{detector.n_slices_} slices without a lesion",
-        "threshold": "none" if rule is None else f"{rule.threshold:.4g}",
-        "calibration": calibration,
+        **training_facts(detector),
+        **calibration_facts(detector, calibrator),
     }

@@ -52,8 +52,10 @@ def test_the_description_tells_what_the_file_is(detector, tmp_path):
     save(detector, path)
     facts = describe_file(path)
     assert facts["SHA-256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert facts["learned from"] == f"{detector.n_slices_} slices without a lesion"
-    assert facts["calibration"].startswith("none")
+    assert facts["slices without a lesion"] == str(detector.n_slices_)
+    threshold, origin = facts["threshold"].split(", ", 1)
+    assert float(threshold) == pytest.approx(-detector.pipeline_.offset_, rel=1e-3)
+    assert origin == "the detector's own, which guarantees no false-positive rate"
 
 
 def test_the_steps_begin_with_the_preprocessor(detector):

@@ -6,12 +6,9 @@ from pathlib import Path
 from skad.io import Volume, write_map
 from skad.utils.files import write_json
 from skad.utils.typing import PathLike
-from skad.version import __version__
+from skad.version import GENERATED_BY
 
 BIDS_VERSION = "1.11.1"
-GENERATED_BY = [
-    {"Name": "skad", "Version": __version__, "CodeURL": "https://github.com/skad-developers/skad"}
-]
 MASKS = "derivatives/masks"  # raw data in BIDS hold what the scanner measured only
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from skad.calibration import ConformalCalibrator
 from skad.composition import fitted_steps
+from skad.derivatives.rule import LesionRule
 from skad.derivatives.sidecar import Model
 from skad.persistence.classes import RUN_TIME
 from skad.utils.files import write_json
@@ -33,7 +34,10 @@ def about_detector(detector: Any, calibrator: ConformalCalibrator | None = None)
     steps = fitted_steps(detector)
     if hasattr(detector, "cohort_"):  # of a SingleSubjectDetector
         steps["cohort"] = detector.cohort_
-    facts = {"Training": _training(detector), "Calibration": _calibration(calibrator)}
+    facts = {
+        "Training": training_facts(detector),
+        "Calibration": calibration_facts(detector, calibrator),
+    }
     return facts | {f"{name}: {type(step).__name__}": _parameters(step) for name, step in steps.items()}
 
 
@@ -59,7 +63,8 @@ def read_about(folder: Path, models: Container[str]) -> Facts:
         return {}
 
 
-def _training(detector):
+def training_facts(detector: Any) -> dict[str, str]:
+    """What a detector learned from."""
     facts = {"contrasts": ", ".join(detector.contrasts_)}
     profile = getattr(detector, "profile_", None)  # files of earlier versions have none
     if profile is not None:
@@ -70,14 +75,13 @@ def _training(detector):
     return facts
 
 
-def _calibration(calibrator):
-    if calibrator is None:
-        return {"threshold": "the detector's own, which promises no false-positive rate"}
-    return {
-        "false-positive rate": f"{calibrator.fpr:g}, {calibrator.unit}-wise",
-        "normal patients": str(calibrator.n_patients_),
-        "threshold": f"{-calibrator.offset_:.4g}",
-    }
+def calibration_facts(detector: Any, calibrator: ConformalCalibrator | None = None) -> dict[str, str]:
+    """The threshold above which scores are abnormal, and what it guarantees."""
+    rule = LesionRule.of(detector, calibrator)
+    if rule is None:
+        return {"threshold": "none: no voxel is called abnormal"}
+    facts = {"threshold": f"{rule.threshold:.4g}, {rule.origin}"}
+    return facts if calibrator is None else facts | {"normal patients": str(calibrator.n_patients_)}
 
 
 def _parameters(step):

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from skad.datasets.bids_writing import BIDS_VERSION, GENERATED_BY
+from skad.datasets.bids_writing import BIDS_VERSION
 from skad.derivatives.naming import ENDING
 from skad.utils.files import write_json, written_whole
 from skad.utils.typing import PathLike
+from skad.version import GENERATED_BY, __version__
 
 SCANS = "scans"  # what the scans are called in the BIDS URIs of a derivative
 # BIDS 1.11 knows masks and segmentations, no maps of a score, and of tables only TSV.
@@ -45,7 +46,7 @@ def describe_derivative(folder: PathLike, scans: PathLike) -> None:
     }
     write_json(description, folder / "dataset_description.json")
     if not any(folder.glob("README*")):
-        _write_text(README.format(version=GENERATED_BY[0]["Version"]), folder / "README.md")
+        _write_text(README.format(version=__version__), folder / "README.md")
     if not (folder / ".bidsignore").exists():
         _write_text("\n".join(IGNORED) + "\n", folder / ".bidsignore")
 

@@ -14,7 +14,7 @@ from skad.derivatives.doubts import write_drift
 from skad.derivatives.folder import Derivative
 from skad.derivatives.inputs import inputs_of, other_inputs
 from skad.derivatives.naming import DRIFT, SCORES, check_distinct, map_path
-from skad.derivatives.record import Record
+from skad.derivatives.visitor import Visitor
 from skad.derivatives.writer import MapWriter
 from skad.io import Volume
 from skad.io.volumes import name_of
@@ -24,7 +24,6 @@ from skad.utils.locks import locked
 from skad.utils.messages import one_line
 from skad.utils.progress import Progress
 from skad.utils.tables import write_table
-from skad.utils.typing import FloatArray
 from skad.utils.workers import run_each
 
 # What is about maps that are replaced: it goes with them.
@@ -37,46 +36,6 @@ _ABOUT_THE_MAPS = (
     "lesion_volumes.csv",
     "roc.png",
 )
-
-
-class Visitor:
-    """Base class of objects that process each scan while it and its map are in memory.
-
-    See Also
-    --------
-    skad.report.Gallery : The visitor that makes the pages of a report.
-    skad.VolumeAnomalyDetector : Its ``score_cohort`` takes a visitor.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from skad.derivatives import Visitor
-    >>> from skad import VolumeAnomalyDetector
-    >>> from skad.datasets import make_phantom
-    >>> from skad.preprocessing import VolumePreprocessor
-    >>> from skad.scoring import IntensityScorer
-    >>> volumes = make_phantom(n_subjects=1, shape=(24, 28, 8), random_state=0)
-    >>> prepare = VolumePreprocessor(size=(32, 32))
-    >>> detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=prepare).fit(volumes)
-    >>> class Peaks(Visitor):
-    ...     def visit(self, record, volume, anomaly):
-    ...         return record.peak
-    ...
-    ...     def keep(self, record, result):
-    ...         print(record.subject, round(result, 1))
-    >>> maps = detector.score_cohort(volumes, out=tempfile.mkdtemp(), visitor=Peaks())
-    phantom01 ...
-    """
-
-    def is_done(self, record: Record) -> bool:
-        """Whether a map that is there already needs no visit."""
-        return True
-
-    def visit(self, record: Record, volume: Volume, anomaly: FloatArray) -> Any:
-        """Work on a scan, in the process that scored it; what is returned goes to `keep`."""
-
-    def keep(self, record: Record, result: Any) -> None:
-        """Take the result of a visit, in the process that asked for the maps."""
 
 
 def score_into(
@@ -240,7 +199,7 @@ class _Run:
             self.write_table()
             write_about(self.writer.model, about_detector(detector, calibrator), folder)
             if self.tables and calibrator is not None:
-                write_drift(calibrator, records, folder)
+                write_drift(calibrator, {record.name: record.sidecar for record in records}, folder)
         return Derivative.of(folder, records, self.errors)
 
 

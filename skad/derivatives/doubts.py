@@ -1,7 +1,6 @@
 """What a reader should know before trusting the maps of a cohort."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from skad.calibration import ConformalCalibrator
 from skad.calibration.drift import drift_p_value
 from skad.derivatives.naming import DRIFT
-from skad.derivatives.record import Record
+from skad.derivatives.sidecar import Sidecar
 from skad.evaluation.collapse import says_nothing
 from skad.utils.tables import read_table, write_table
 
@@ -19,25 +18,31 @@ FULL = 0.9  # share of the grid above which foreground is no brain in a backgrou
 OTHER_SIZE = 1.5  # times the cohort's median foreground, or less than one over it
 
 
-def with_warnings(records: Sequence[Record], drift: Mapping[str, float]) -> list[Record]:
-    """The records with what makes each map doubtful, alone and beside the others.
+def map_warnings(sidecars: Mapping[str, Sidecar], drift: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
+    """What makes each map doubtful, alone and beside the others.
 
     Parameters
     ----------
-    records : sequence of Record
+    sidecars : dict of str to Sidecar
+        By the name of the map.
     drift : dict of str to float
         Of `read_drift`.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        By the name of the map, a sentence each.
     """
-    if not records:
-        return []
-    usual = float(np.median([record.sidecar.summary["n_voxels"] for record in records]))
-    return [
-        replace(record, warnings=tuple(_doubts(record, usual, len(records), drift))) for record in records
-    ]
+    sizes = [sidecar.summary["n_voxels"] for sidecar in sidecars.values()]
+    usual = float(np.median(sizes)) if len(sizes) > 2 else None
+    return {
+        name: tuple(_doubts(sidecar, usual, drift.get(ALL, 1), drift.get(name, 1)))
+        for name, sidecar in sidecars.items()
+    }
 
 
-def _doubts(record, usual, n_records, drift):
-    sidecar, summary = record.sidecar, record.sidecar.summary
+def _doubts(sidecar, usual_size, drift_of_all, drift):
+    summary = sidecar.summary
     yield from sidecar.warnings
     if sidecar.foreground_share > FULL:
         yield (
@@ -48,18 +53,17 @@ def _doubts(record, usual, n_records, drift):
         yield f"missing contrast: {', '.join(sidecar.missing_contrasts)}"
     if says_nothing(summary["maximum"], summary["percentile_50"]):
         yield "collapse: all scores are the same, the map says nothing"
-    ratio = summary["n_voxels"] / usual
-    if n_records > 2 and not 1 / OTHER_SIZE <= ratio <= OTHER_SIZE:
+    ratio = summary["n_voxels"] / usual_size if usual_size else 1
+    if not 1 / OTHER_SIZE <= ratio <= OTHER_SIZE:
         yield (
             f"background: {ratio:.1f} times as many voxels count as brain as in the median subject: "
             "look at the mask"
         )
-    p_value = drift.get(record.name, 1)
-    if drift.get(ALL, 1) <= DRIFT_LEVEL and p_value <= DRIFT_LEVEL:
-        yield f"drift: scores unlike those of calibration (p = {p_value:.3f})"
+    if drift_of_all <= DRIFT_LEVEL and drift <= DRIFT_LEVEL:
+        yield f"drift: scores unlike those of calibration (p = {drift:.3f})"
 
 
-def cohort_warnings(records: Sequence[Record], drift: Mapping[str, float]) -> list[str]:
+def cohort_warnings(sidecars: Iterable[Sidecar], drift: Mapping[str, float]) -> list[str]:
     """What is doubtful about all maps together."""
     warnings = []
     if drift.get(ALL, 1) <= DRIFT_LEVEL:
@@ -68,7 +72,7 @@ def cohort_warnings(records: Sequence[Record], drift: Mapping[str, float]) -> li
             f"(p = {drift[ALL]:.3f}): unless large lesions explain it, the false-positive rate does not hold "
             "here."
         )
-    models = {record.sidecar.model.sha256: record.sidecar.model.file for record in records}
+    models = {sidecar.model.sha256: sidecar.model.file for sidecar in sidecars}
     if len(models) > 1:
         warnings.append(
             f"Detectors: the maps are of {len(models)} detectors ({', '.join(models.values())}), whose "
@@ -82,14 +86,14 @@ def read_drift(folder: Path) -> dict[str, float]:
     return {row["map"]: row["p_value"] for row in read_table(folder / DRIFT)}
 
 
-def write_drift(calibrator: ConformalCalibrator, records: Sequence[Record], folder: Path) -> None:
+def write_drift(calibrator: ConformalCalibrator, sidecars: Mapping[str, Sidecar], folder: Path) -> None:
     """Compare scores with those of calibration, of all patients together and of each map: warning and table.
 
     Parameters
     ----------
     calibrator : ConformalCalibrator
-    records : sequence of Record
-        At least one. The sessions of a patient count as one patient.
+    sidecars : dict of str to Sidecar
+        By the name of the map; at least one. The sessions of a patient count as one patient.
     folder : path
         Where drift.csv goes.
 
@@ -99,12 +103,12 @@ def write_drift(calibrator: ConformalCalibrator, records: Sequence[Record], fold
         The scores of all patients together do not look like those of calibration.
     """
     patients: dict[str, list] = {}
-    for record in records:
-        patients.setdefault(record.subject, []).append(record.sidecar.score_quantiles)
+    for sidecar in sidecars.values():
+        patients.setdefault(sidecar.subject, []).append(sidecar.score_quantiles)
     together = calibrator.warn_of_drift([np.mean(sessions, axis=0) for sessions in patients.values()])
     own = {
-        record.name: drift_p_value(calibrator.summaries_, [np.array(record.sidecar.score_quantiles)])
-        for record in records
+        name: drift_p_value(calibrator.summaries_, [np.array(sidecar.score_quantiles)])
+        for name, sidecar in sidecars.items()
     }
     rows = [{"map": name, "p_value": p_value} for name, p_value in {ALL: together, **own}.items()]
     write_table(rows, folder / DRIFT)

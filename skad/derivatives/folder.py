@@ -1,13 +1,14 @@
 """A folder of maps as an object."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self, overload
 
 import numpy as np
 
 from skad.derivatives.about import Facts, read_about
-from skad.derivatives.doubts import cohort_warnings, read_drift, with_warnings
+from skad.derivatives.doubts import cohort_warnings, map_warnings, read_drift
 from skad.derivatives.naming import ENDING, SCORES, map_path
 from skad.derivatives.record import Record, read_record
 from skad.derivatives.sidecar import SidecarError
@@ -105,7 +106,9 @@ class Derivative(Sequence[Record]):
     def _keep(self, records, errors):
         self.errors = dict(errors)
         self.drift = read_drift(self.folder)
-        self._records = with_warnings(list(records), self.drift)
+        records = list(records)
+        warnings = map_warnings({record.name: record.sidecar for record in records}, self.drift)
+        self._records = [replace(record, warnings=warnings[record.name]) for record in records]
         self._by_path = {record.path: record for record in self._records}
 
     @overload
@@ -146,7 +149,7 @@ class Derivative(Sequence[Record]):
     @property
     def warnings(self) -> list[str]:
         """What is doubtful about the maps together, a sentence each; `Record.warnings` has each map's own."""
-        return cohort_warnings(self._records, self.drift)
+        return cohort_warnings([record.sidecar for record in self._records], self.drift)
 
     @property
     def contrasts(self) -> tuple[str, ...]:
@@ -179,11 +182,7 @@ class Derivative(Sequence[Record]):
                 "the top 1 % of the voxels of the median subject, for want of a calibrated one: every "
                 "subject has something above such a threshold, normal or not"
             )
-        if rule.fpr is None:
-            return rule.threshold, "the detector's own, which guarantees no false-positive rate"
-        return rule.threshold, (
-            f"calibrated to a {rule.unit}-wise false-positive rate of {rule.fpr:g} in normal subjects"
-        )
+        return rule.threshold, rule.origin
 
     def record_of(self, volume: Volume) -> Record | None:
         """The record of a volume's map, or None where it has none here."""

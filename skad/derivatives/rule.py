@@ -67,6 +67,13 @@ class LesionRule:
         offset = getattr(steps[-1][1], "offset_", None)
         return None if offset is None else cls(-float(offset), float(min_volume))
 
+    @property
+    def origin(self) -> str:
+        """Where the threshold is from, and which false-positive rate it guarantees, in words."""
+        if self.fpr is None:
+            return "the detector's own, which guarantees no false-positive rate"
+        return f"calibrated to a {self.unit}-wise false-positive rate of {self.fpr:g} in normal subjects"
+
     def as_json(self) -> dict[str, Any]:
         """What a sidecar says of the rule."""
         settings: dict[str, Any] = {"Threshold": self.threshold, "MinVolumeML": self.min_volume}

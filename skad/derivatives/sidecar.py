@@ -10,12 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from skad.calibration.drift import summarize
-from skad.datasets.bids_writing import GENERATED_BY
 from skad.derivatives.inputs import InputFile
 from skad.derivatives.rule import LesionRule
 from skad.utils.files import write_json
 from skad.utils.typing import Array
-from skad.version import __version__
+from skad.version import GENERATED_BY, __version__
 
 _OUTSIDE: dict[str, Any] = {"nan": "NaN", "zero": 0}
 PERCENTILES = (50, 95, 99)

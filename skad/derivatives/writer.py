@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skad.anatomy import describe_places, is_in_mni_space
-from skad.datasets.bids_writing import GENERATED_BY
 from skad.derivatives.bids import source_uri
 from skad.derivatives.inputs import InputFile
 from skad.derivatives.naming import (
@@ -34,7 +33,7 @@ from skad.postprocessing.lesions import PEAK
 from skad.utils.files import sha256, write_json, written_whole
 from skad.utils.tables import write_table
 from skad.utils.typing import FloatArray, PathLike
-from skad.version import __version__
+from skad.version import GENERATED_BY, __version__
 
 _MASK = "Voxels above the calibrated threshold, in components that are large enough"
 COLUMNS = ("lesion", "volume_ml", "x_mm", "y_mm", "z_mm", "peak_score")

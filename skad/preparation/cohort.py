@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skad.datasets.bids_writing import BIDS_VERSION, GENERATED_BY
+from skad.datasets.bids_writing import BIDS_VERSION
 from skad.derivatives.naming import ENDING, entities_of, map_name
 from skad.io import Volume, save_image, to_image
 from skad.io.nifti import open_nifti
@@ -24,6 +24,7 @@ from skad.preparation.mni import RegisterToMNI
 from skad.preparation.sources import Original
 from skad.utils.files import sha256, write_json, written_whole
 from skad.utils.typing import PathLike
+from skad.version import GENERATED_BY
 
 RECORD = "desc-preparation.json"  # of a subject; written last, so that it says that the subject is complete
 

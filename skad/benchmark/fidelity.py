@@ -5,7 +5,6 @@ from sklearn.cluster import KMeans
 
 from skad.anatomy import anatomical_fidelity
 from skad.benchmark.components import build
-from skad.benchmark.loaders import load_volumes
 from skad.datasets import label_anatomy
 from skad.persistence import load, save
 from skad.utils.validation import foreground_of
@@ -14,20 +13,21 @@ SEGMENTER = "segmenter.skad"
 _PIXELS = 100_000  # that tissues are told by
 
 
-def anatomy_of(study, cohort, volumes, prepare, stack):
+def anatomy_of(stack, prepare, *, labeled=None, simulated=False, n_tissues):
     """Anatomical classes of the training slices.
 
     Parameters
     ----------
-    study : Study
-        Its ``fidelity`` may name a cohort whose labels are the anatomy of the same subjects.
-    cohort : Cohort
-    volumes : list of Volume
+    stack : SliceStack
         Of the training fold.
     prepare : VolumePreprocessor
         Fitted.
-    stack : SliceStack
-        Of the volumes.
+    labeled : list of Volume, default=None
+        The same subjects with their anatomy as labels.
+    simulated : bool, default=False
+        Whether the volumes are of the phantom, which knows its own anatomy.
+    n_tissues : int
+        Classes of the others.
 
     Returns
     -------
@@ -35,15 +35,16 @@ def anatomy_of(study, cohort, volumes, prepare, stack):
         Of the phantom its own anatomy; without labels tissues by intensity (we): k-means of the foreground,
         numbered from dark to bright, 0 in the background.
     """
-    if study.fidelity["anatomy"] is not None:
-        labeled = {v.subject: v for v in load_volumes(study.fidelity["anatomy"], study.data)}
-        missing = [v.subject for v in volumes if v.subject not in labeled]
+    volumes = stack.volumes
+    if labeled is not None:
+        by_subject = {v.subject: v for v in labeled}
+        missing = [v.subject for v in volumes if v.subject not in by_subject]
         if missing:
             raise ValueError(f"The cohort of fidelity.anatomy should hold {missing[0]!r}, which it does not.")
-        return np.asarray(prepare.transform([labeled[v.subject] for v in volumes]).y)
-    if cohort.loader == "phantom":
+        return np.asarray(prepare.transform([by_subject[v.subject] for v in volumes]).y)
+    if simulated:
         return np.asarray(prepare.transform(label_anatomy(volumes)).y)
-    return tissues(stack.X, study.fidelity["n_tissues"])
+    return tissues(stack.X, n_tissues)
 
 
 def tissues(X, n_tissues):

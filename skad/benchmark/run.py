@@ -9,7 +9,8 @@ from skad.benchmark.gathering import Gathered, gather
 from skad.benchmark.layout import Layout, Step, cost_of, is_done, mark_done
 from skad.benchmark.pictures import write_pictures
 from skad.benchmark.process import in_own_process
-from skad.benchmark.slices import CohortSlices, write_cohort
+from skad.benchmark.slices import CohortSlices
+from skad.benchmark.slicing import write_cohort
 from skad.benchmark.stages import fit_reference, score_method
 from skad.benchmark.tuning import choose, trial_steps
 from skad.mixture import SingularCovarianceError

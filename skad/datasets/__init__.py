@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skad.datasets.layout import load, take_inventory
     from skad.datasets.phantom import LESION_CLASSES, make_phantom
     from skad.datasets.phantom.labels import ANATOMY, label_anatomy
-    from skad.datasets.scan import Scan
+    from skad.datasets.survey import Scan
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 

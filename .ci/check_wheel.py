@@ -40,7 +40,7 @@ def faults(path):
             yield f"{text}: {', '.join(sorted(names))}"
     if "ISC" not in (metadata["License-Expression"] or ""):
         yield f"License-Expression is {metadata['License-Expression']}"
-    for command in ("skad = skad.cli:main", "skad-bids = skad.cli.bids_app:main"):
+    for command in ("skad = skad.cli:main", "skad-bids = skad.bids_app:main"):
         if command not in entry_points:
             yield f"no command {command}"
     if sum(sizes.values()) > LARGEST:

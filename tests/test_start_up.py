@@ -33,7 +33,7 @@ def test_help_imports_nothing_heavy(command):
 
 
 def test_help_of_the_bids_app_imports_nothing_heavy():
-    assert not imported_by("from skad.cli.bids_app import main\nmain(['--help'])") & HEAVY
+    assert not imported_by("from skad.bids_app import main\nmain(['--help'])") & HEAVY
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -7,10 +7,10 @@ import sys
 import warnings
 
 from skad.cli.arguments import COMMANDS, SHARED
-from skad.cli.interruption import Terminated, ended_by_signals
 from skad.cli.parser import SHELLS, Parser, PrintCompletion
-from skad.cli.terminal import feedback, json_output, record, shout, warn
+from skad.cli.terminal import feedback, json_output, reader_may_leave, record, shout, warn
 from skad.utils.allocator import keep_freed_memory
+from skad.utils.interruption import Terminated, ended_by_signals
 from skad.utils.messages import one_line
 from skad.version import __version__
 
@@ -29,7 +29,8 @@ def main(argv=None):
     -------
     int
         Exit code: 0 success; 1 some subjects failed, all others are done; 2 invalid arguments or input,
-        reported in one line; 130 interrupted by Ctrl-C; 143 or 129 terminated by SIGTERM or SIGHUP.
+        reported in one line; 130 interrupted by Ctrl-C; 143 or 129 terminated by SIGTERM or SIGHUP; 141 where
+        who reads the output has left, as after ``| head``.
 
     See Also
     --------
@@ -41,26 +42,52 @@ def main(argv=None):
     >>> main(["fit", "nowhere", "--method", "adm", "--out", "adm.skad"])
     2
     """
-    print_what_the_terminal_lacks()
     argv = sys.argv[1:] if argv is None else argv
     name = " ".join(["skad", *(each for each in argv[:1] if each in COMMANDS)])
-    output = contextlib.nullcontext({})
+    return ended(name, lambda: _main(name, argv))
+
+
+def _main(name, argv):
+    options = vars(parser().parse_args(argv))
+    command = options.pop("command")
+    told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
+    with json_output(command) if options.pop("json") else contextlib.nullcontext({}) as result:
+        with feedback(**told):
+            code = run(name, function_of(command), options)
+        result["exit_code"] = code
+    return code
+
+
+def ended(name, program, mistake=MISTAKE):
+    """The exit code of a program, whatever way it ends.
+
+    Parameters
+    ----------
+    name : str
+        Of the program, for messages.
+    program : callable
+        Takes nothing and returns the exit code.
+    mistake : int, default=2
+        The exit code of a ValueError, as for a wrong argument.
+
+    Returns
+    -------
+    int
+    """
+    for stream in (sys.stdout, sys.stderr):  # what a terminal lacks is escaped, as an accent in the locale C
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        options = vars(parser().parse_args(argv))
-        command = options.pop("command")
-        if options.pop("json"):
-            output = json_output(command)
-        with output as result:
-            told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
-            with feedback(**told):
-                code = run(name, function_of(command), options)
-            result["exit_code"] = code
-        return code
-    except SystemExit as end:  # --help, --version and --print-completion
+        with reader_may_leave():
+            try:
+                return program()
+            finally:
+                sys.stdout.flush()
+    except SystemExit as end:  # --help, --version, --print-completion, or nobody reads any more
         return end.code or OK
     except ValueError as error:
-        print(f"{name}: {one_line(error)}", file=sys.stderr)
-        return MISTAKE
+        shout(f"{name}: {one_line(error)}")
+        return mistake
 
 
 def parser():
@@ -129,13 +156,6 @@ def call(function, options):
     """
     workers = contextlib.nullcontext()
     if (address := options.pop("dask", None)) is not None:
-        workers = pkgutil.resolve_name("skad.cli.dask_cluster:dask_cluster")(address)
+        workers = pkgutil.resolve_name("skad.utils.dask_cluster:dask_cluster")(address)
     with workers:
         return pkgutil.resolve_name(function)(**options)
-
-
-def print_what_the_terminal_lacks():
-    """Escape what a stream cannot show, as an accent where the locale is C, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")

@@ -3,19 +3,19 @@
 import contextlib
 import json
 import logging
-import math
 import os
 import sys
-from pathlib import Path
 
 from skad.utils import tables
+from skad.utils.files import json_types
+from skad.utils.logs import messages
 from skad.utils.messages import one_line
-from skad.utils.progress import without_bars
 from skad.version import __version__
 
 REPORT = "report.html"
-LINE = "%(asctime)s %(message)s"
+READER_LEFT = 141  # as a shell reports SIGPIPE
 SPOKEN = logging.getLogger("skad.cli")  # of what commands print themselves
+SPOKEN.addHandler(logging.NullHandler())  # without another handler, logging would print it again
 
 _quiet = False
 _recorded = None  # a dict while a command runs with --json
@@ -23,44 +23,49 @@ _recorded = None  # a dict while a command runs with --json
 
 @contextlib.contextmanager
 def feedback(*, quiet=False, verbose=False, log=None):
-    """Send what the library logs where a user reads it, for the time of the block.
-
-    Without a terminal, or with `verbose`, every finished item is a line on standard error; else a bar stands
-    for these lines. `quiet` leaves errors and warnings only; the file `log` gets everything, with dates.
-
-    Raises
-    ------
-    ValueError
-        The file cannot be written.
-    """
+    """As `skad.utils.logs.messages`; with `quiet` commands print no results either."""
     global _quiet
-    logger = logging.getLogger("skad")
-    before = logger.level, list(logger.handlers), logger.propagate, _quiet
-    _quiet = quiet
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    bars = without_bars() if quiet or verbose else contextlib.nullcontext()
+    before, _quiet = _quiet, quiet
     try:
-        for handler in _handlers(quiet, verbose, log):
-            logger.addHandler(handler)
-        with bars:
+        with messages(quiet=quiet, verbose=verbose, log=log, without=SPOKEN.name):
             yield
     finally:
-        for handler in set(logger.handlers) - set(before[1]):
-            logger.removeHandler(handler)
-            handler.close()
-        logger.level, _, logger.propagate, _quiet = before
+        _quiet = before
+
+
+@contextlib.contextmanager
+def reader_may_leave():
+    """End a run quietly when nobody reads its output any more, as after ``| head``."""
+    try:
+        yield
+    except BrokenPipeError:
+        devnull = os.open(os.devnull, os.O_WRONLY)  # for what the interpreter still writes at its end
+        for stream in (sys.stdout, sys.stderr):
+            if _is_closed(stream):
+                os.dup2(devnull, stream.fileno())
+        sys.exit(READER_LEFT)
+
+
+def _is_closed(stream):
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def say(text):
     """Print a line, unless ``--quiet``, and log it."""
     if not _quiet:
-        print(text, flush=True)  # at once, even when a file listens
+        with reader_may_leave():
+            print(text, flush=True)  # at once, even when a file listens
     SPOKEN.info(text)
 
 
 def shout(text):
     """Print a line to standard error, whatever was asked for, and log it."""
-    print(text, file=sys.stderr, flush=True)
+    with reader_may_leave():
+        print(text, file=sys.stderr, flush=True)
     SPOKEN.warning(text)
 
 
@@ -125,7 +130,8 @@ def json_output(command):
     try:
         with _to_standard_error():
             yield _recorded
-        print(json.dumps(_plain(_recorded), allow_nan=False), file=out, flush=True)
+        with reader_may_leave():
+            print(json.dumps(json_types(_recorded), allow_nan=False), file=out, flush=True)
     finally:
         _recorded = None
 
@@ -142,35 +148,3 @@ def _to_standard_error():
     finally:
         os.dup2(kept, 1)
         os.close(kept)
-
-
-def _plain(value):
-    """What JSON knows: paths as text, NaN as null, arrays and their scalars as lists and numbers."""
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Path):
-        return value.as_posix()
-    return value if isinstance(value, str | int | bool | None) else str(value)
-
-
-def _handlers(quiet, verbose, log):
-    if not quiet and (verbose or not sys.stderr.isatty()):
-        lines = logging.StreamHandler(sys.stderr)
-        lines.setFormatter(logging.Formatter(LINE, "%H:%M:%S"))
-        lines.addFilter(lambda record: record.name != SPOKEN.name)  # these are printed already
-        yield lines
-    if log is not None:
-        try:
-            file = logging.FileHandler(log, encoding="utf-8", errors="backslashreplace", delay=False)
-        except OSError as error:
-            raise ValueError(
-                f"--log {log} cannot be written ({error.strerror}): give another file."
-            ) from error
-        file.setFormatter(logging.Formatter(LINE))
-        yield file

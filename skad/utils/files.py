@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import socket
@@ -95,6 +96,27 @@ def write_json(content: Any, path: PathLike) -> None:
     """
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def json_types(value: Any) -> Any:
+    """A value in the types that JSON has: paths as text, NaN as null, arrays as lists.
+
+    Examples
+    --------
+    >>> json_types({Path("a", "b"): (float("nan"), Path("c", "d"), 1.5)})
+    {'a/b': [None, 'c/d', 1.5]}
+    """
+    if isinstance(value, dict):
+        return {str(key): json_types(each) for key, each in value.items()}
+    if hasattr(value, "tolist"):
+        return json_types(value.tolist())
+    if isinstance(value, list | tuple):
+        return [json_types(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return value.as_posix()
+    return value if isinstance(value, str | int | bool | None) else str(value)
 
 
 def copy_whole(source: PathLike, path: PathLike) -> None:

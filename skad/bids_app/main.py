@@ -1,15 +1,15 @@
 """``skad-bids``: the call that platforms for BIDS Apps make, in front of ``skad score`` and its report.
 
-Nothing heavy is imported, so that help and mistakes come at once; `skad.cli.bids_levels` does the work.
+Nothing heavy is imported, so that help and mistakes come at once; `skad.bids_app.levels` does the work.
 """
 
 import pkgutil
 import sys
 
 from skad.cli.arguments import DEVICE, FEEDBACK, FPR, MIN_VOLUME, SAVE_REFERENCE, WHERE
-from skad.cli.main import OK, print_what_the_terminal_lacks, run
+from skad.cli.main import ended, run
 from skad.cli.parser import Parser
-from skad.cli.terminal import feedback
+from skad.cli.terminal import feedback, shout
 from skad.utils.messages import one_line
 from skad.utils.names import check_name
 from skad.version import __version__
@@ -45,37 +45,28 @@ def main(argv=None):
 
     Examples
     --------
-    >>> from skad.cli.bids_app import main
+    >>> from skad.bids_app import main
     >>> main(["study", "maps", "session", "--model", "adm.skad"])
     17
     """
-    print_what_the_terminal_lacks()
-    try:
-        options = vars(_parser().parse_args(sys.argv[1:] if argv is None else argv))
-        level = options.pop("analysis_level")
-        told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
-    except SystemExit as end:  # --help and --version
-        return end.code or OK
-    except ValueError as error:
-        return _refused(error, USAGE)
+    return ended(NAME, lambda: _main(sys.argv[1:] if argv is None else argv), mistake=USAGE)
+
+
+def _main(argv):
+    options = vars(_parser().parse_args(argv))
+    level = options.pop("analysis_level")
+    told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
     try:
         check_name(level, LEVELS, "analysis level")
     except ValueError as error:
-        return _refused(error, UNKNOWN_LEVEL)
-    try:
-        with feedback(**told):
-            return run(NAME, f"skad.cli.bids_levels:{level}", options, code_of=_code_of)
-    except ValueError as error:
-        return _refused(error, USAGE)
-
-
-def _refused(error, code):
-    print(f"{NAME}: {one_line(error)}", file=sys.stderr)
-    return code
+        shout(f"{NAME}: {one_line(error)}")
+        return UNKNOWN_LEVEL
+    with feedback(**told):
+        return run(NAME, f"skad.bids_app.levels:{level}", options, code_of=_code_of)
 
 
 def _code_of(error):
-    return pkgutil.resolve_name("skad.cli.bids_levels:exit_code")(error)
+    return pkgutil.resolve_name("skad.bids_app.levels:exit_code")(error)
 
 
 def _parser():

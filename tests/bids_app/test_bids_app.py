@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from skad.cli.bids_app import main
+from skad.bids_app import main
 from skad.utils.locks import fcntl, locked
 
 

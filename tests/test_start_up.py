@@ -66,8 +66,8 @@ def test_an_unknown_name_is_an_attribute_error():
     ("names", "defined"),
     [
         (arguments.METHODS, "skad.methods:METHODS"),
-        (arguments.SIZES, "skad.cli.demo:SIZES"),
-        (arguments.SYSTEMS, "skad.cli.demo:SYSTEMS"),
+        (arguments.SIZES, "skad.demonstration:SIZES"),
+        (arguments.SYSTEMS, "skad.demonstration:SYSTEMS"),
         (arguments.FAMILIES, "skad.model_selection.pseudo_anomaly:FAMILIES"),
     ],
 )

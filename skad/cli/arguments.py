@@ -1,14 +1,15 @@
-"""What every command takes. Nothing of skad is imported, so that help and mistakes come at once.
+"""What every command takes. Nothing heavy is imported, so that help and mistakes come at once.
 
 Names of methods, sizes and lesion families are repeated here; a test compares them with their definitions.
 """
 
 import argparse
-import ast
 from dataclasses import dataclass
 
+from skad.utils.literals import python_value
+
 METHODS = ("mixture", "ensemble", "adm", "introvae", "planted")  # skad.methods
-SYSTEMS, SIZES = ("adm", "introvae"), ("small", "tiny")  # skad.cli.demo
+SYSTEMS, SIZES = ("adm", "introvae"), ("small", "tiny")  # skad.demonstration
 BRAINS = ("deepbet", "template")  # skad.preparation.brain
 FAMILIES = ("foreign_patches", "blobs", "deformations", "lost_structure")  # skad.model_selection
 TUNE_TABLE = "tune.csv"
@@ -72,44 +73,40 @@ def setting(text):
     (('score__n_components', 4), ('preprocessor__size', (64, 64)), ('score__unit', 'pixel'))
     """
     name, value = pair("step__parameter=value")(text)
-    return name.strip(), value_of(value.strip())
+    return name.strip(), python_value(value.strip())
 
 
-def value_of(text):
-    """A Python number, string, tuple, None, ...; what is none of these is text."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+def arg(*names, **settings):
+    """An argument as `Command` holds it, its help last; a default that is one value is told there."""
+    *names, help = names
+    default = settings.get("default")
+    if isinstance(default, int | float):
+        settings.setdefault("type", type(default))
+    if isinstance(default, int | float | str):
+        help = f"{help}; default: {default}"
+    return tuple(names), settings | {"help": help}
 
 
-def arg(*names, help, **settings):
-    """An argument as `Command` holds it."""
-    return names, settings | {"help": help}
-
-
-def _flag(name, help, **settings):
-    return arg(name, action="store_true", help=help, **settings)
+def _flag(name, help):
+    return arg(name, help, action="store_true")
 
 
 def _many(name, metavar, help, **settings):
-    return arg(name, nargs="+", metavar=metavar, help=help, **settings)
+    return arg(name, help, nargs="+", metavar=metavar, **settings)
 
 
 def _out(metavar, help):
-    return arg("--out", required=True, metavar=metavar, help=help)
+    return arg("--out", help, required=True, metavar=metavar)
 
 
 def _jobs(what):
-    return arg("--jobs", type=int, help=f"subjects {what} at the same time; default: 1")
+    return arg("--jobs", f"subjects {what} at the same time; default: 1", type=int)
 
 
-SCANS = arg("folder", help="scans in BIDS, BraTS or ISLES layout")
-SCANS_OR_IMAGE = arg(
-    "folder", nargs="?", help="scans in BIDS, BraTS or ISLES layout; alternatively use --image"
-)
-MAPS = arg("maps", help="folder written by `skad score`")
-DETECTOR = arg("detector", help="file written by `skad fit` or `skad calibrate`")
+SCANS = arg("folder", "scans in BIDS, BraTS or ISLES layout")
+SCANS_OR_IMAGE = arg("folder", "scans in BIDS, BraTS or ISLES layout; alternatively use --image", nargs="?")
+MAPS = arg("maps", "folder written by `skad score`")
+DETECTOR = arg("detector", "file written by `skad fit` or `skad calibrate`")
 CONTRASTS = _many("--contrasts", "NAME", "contrasts to use, as T1w FLAIR; default: those all subjects have")
 WHERE = _many(
     "--where",
@@ -126,14 +123,14 @@ IMAGE = _many(
     type=pair("NAME=FILE, for example FLAIR=flair.nii.gz"),
     default=[],
 )
-MASK = arg("--mask", metavar="FILE", help="brain mask of the patient in --image; default: nonzero voxels")
+MASK = arg("--mask", "brain mask of the patient in --image; default: nonzero voxels", metavar="FILE")
 MAP_OUT = _out("PATH", "output folder, or a .nii.gz file with the report beside it")
-SEED = arg("--seed", type=int, default=0, help="random seed; default: 0")
-DEVICE = arg("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: auto")
-DASK = arg("--dask", metavar="ADDRESS", help="run on the workers of this Dask scheduler")
+SEED = arg("--seed", "random seed", default=0)
+DEVICE = arg("--device", "auto, cpu, cuda or cuda:N", default="auto")
+DASK = arg("--dask", "run on the workers of this Dask scheduler", metavar="ADDRESS")
 CALLBACK = _many("--callback", "NAME", "show loss curves in tensorboard=FOLDER or mlflow", default=[])
 OVERWRITE = _flag("--overwrite", "replace existing files and restart")
-NO_REPORT = arg("--no-report", action="store_false", dest="report", help="write no report.html")
+NO_REPORT = arg("--no-report", "write no report.html", action="store_false", dest="report")
 TRAINING = (
     CONTRASTS,
     WHERE,
@@ -146,17 +143,17 @@ TRAINING = (
         default=[],
         dest="settings",
     ),
-    arg("--epochs", type=int, help="epochs of each step; default: that of the method"),
+    arg("--epochs", "epochs of each step; default: that of the method", type=int),
     SEED,
     DEVICE,
 )
-FPR = arg("--fpr", type=float, help="false-positive rate of the lesions; default: that of `skad calibrate`")
-MIN_VOLUME = arg("--min-volume", type=float, default=0.01, help="smallest lesion, mL; default: 0.01")
+FPR = arg("--fpr", "false-positive rate of the lesions; default: that of `skad calibrate`", type=float)
+MIN_VOLUME = arg("--min-volume", "smallest lesion, mL", default=0.01)
 SAVE_REFERENCE = _flag("--save-reference", "write the normal reference beside each map and show it")
 FEEDBACK = (
     _flag("--quiet", "print only warnings and errors"),
     _flag("--verbose", "print a line per epoch and subject, and details"),
-    arg("--log", metavar="FILE", help="append all messages, with dates, to this file"),
+    arg("--log", "append all messages, with dates, to this file", metavar="FILE"),
 )
 SHARED = (_flag("--json", "print one JSON object; messages go to stderr"), *FEEDBACK)  # by every command
 
@@ -185,10 +182,10 @@ COMMANDS = {
             SCANS,
             arg(
                 "--method",
+                f"one of: {', '.join(METHODS)}; mixture trains in seconds",
                 default="mixture",
                 choices=METHODS,
                 metavar="METHOD",
-                help=f"one of: {', '.join(METHODS)}; default: mixture, which trains in seconds",
             ),
             _out("FILE", "file of the detector, for example adm.skad"),
             *TRAINING,
@@ -203,12 +200,10 @@ COMMANDS = {
         "select the parameters of a method without labels, and fit it",
         ("skad tune normal/ --method adm --out tuned.skad",),
         (
-            arg("folder", help="scans in BIDS, BraTS or ISLES layout; labeled slices are left out"),
-            arg("--method", required=True, help=f"one of: {', '.join(METHODS)}"),
+            arg("folder", "scans in BIDS, BraTS or ISLES layout; labeled slices are left out"),
+            arg("--method", f"one of: {', '.join(METHODS)}", required=True),
             _out("FILE", f"file of the detector; {TUNE_TABLE} is written beside it"),
-            arg(
-                "--grid", metavar="FILE.toml", help="lists of values to try; default: the grid of the method"
-            ),
+            arg("--grid", "lists of values to try; default: the grid of the method", metavar="FILE.toml"),
             _many(
                 "--family",
                 "NAME",
@@ -216,20 +211,11 @@ COMMANDS = {
                 choices=FAMILIES,
                 default=[],
             ),
-            arg("--folds", type=int, default=3, help="number of cross-validation folds; default: 3"),
+            arg("--folds", "number of cross-validation folds", default=3),
             *TRAINING,
-            arg(
-                "--jobs",
-                "--n-jobs",
-                type=int,
-                help="subjects read, or fits run, at the same time; default: 1",
-            ),
+            arg("--jobs", "--n-jobs", "subjects read, or fits run, at the same time; default: 1", type=int),
             DASK,
-            arg(
-                "--cache",
-                metavar="FOLDER",
-                help="keep all fits here; default: beside --out, removed at the end",
-            ),
+            arg("--cache", "keep all fits here; default: beside --out, removed at the end", metavar="FOLDER"),
             CALLBACK,
             _flag("--resume", "continue an interrupted search"),
             OVERWRITE,
@@ -239,21 +225,20 @@ COMMANDS = {
         "set a threshold with a guaranteed false-positive rate",
         ("skad calibrate adm.skad more_normal/ --fpr 0.01 --out calibrated.skad",),
         (
-            arg("detector", help="file written by `skad fit`"),
-            arg("folder", help="scans of normal subjects that were not used for training"),
+            arg("detector", "file written by `skad fit`"),
+            arg("folder", "scans of normal subjects that were not used for training"),
             _out("FILE", "file of the calibrated detector"),
             arg(
                 "--fpr",
-                type=float,
+                "false-positive rate, which needs at least 1 / FPR - 1 subjects; `skad score --fpr` can "
+                "change it",
                 default=0.01,
-                help="false-positive rate, which needs at least 1 / FPR - 1 subjects; `skad score --fpr` "
-                "can change it; default: 0.01",
             ),
             arg(
                 "--unit",
+                "what the rate counts: pixel (share of a normal subject's voxels) or patient (normal "
+                "subjects with any false positive)",
                 default="pixel",
-                help="what the rate counts: pixel (share of a normal subject's voxels) or patient (normal "
-                "subjects with any false positive); default: pixel",
             ),
             *(WHERE, STRICT, DEVICE, _jobs("scored"), DASK, OVERWRITE),
         ),
@@ -266,14 +251,10 @@ COMMANDS = {
         ),
         (
             *(DETECTOR, SCANS_OR_IMAGE, IMAGE, MASK),
-            arg(
-                "--labels",
-                metavar="FILE",
-                help="lesion labels of the patient in --image, shown in the report",
-            ),
+            arg("--labels", "lesion labels of the patient in --image, shown in the report", metavar="FILE"),
             *(MAP_OUT, WHERE, STRICT),
             *(FPR, MIN_VOLUME, DEVICE, _jobs("scored"), DASK),
-            arg("--no-figures", action="store_false", dest="figures", help="write no figures of the maps"),
+            arg("--no-figures", "write no figures of the maps", action="store_false", dest="figures"),
             *(SAVE_REFERENCE, NO_REPORT),
             _flag("--resume", "keep existing maps of this detector and of unchanged scans"),
         ),
@@ -288,14 +269,9 @@ COMMANDS = {
         ("skad evaluate maps/ patients/",),
         (
             MAPS,
-            arg("folder", help="the scans, with labels"),
+            arg("folder", "the scans, with labels"),
             *(WHERE, STRICT),
-            arg(
-                "--size-step",
-                type=int,
-                default=200,
-                help="width of the ranges of lesion size, pixels; default: 200",
-            ),
+            arg("--size-step", "width of the ranges of lesion size, pixels", default=200),
             *(_jobs("evaluated"), DASK, NO_REPORT),
         ),
     ),
@@ -303,18 +279,14 @@ COMMANDS = {
         "show maps, tables and warnings in one HTML file",
         ("skad report maps/ --scans patients/ --out report.html",),
         (
-            arg("maps", help="folder written by `skad score`; tables of `skad evaluate` are included"),
-            arg("--scans", metavar="FOLDER", help="the scans, shown below the maps"),
+            arg("maps", "folder written by `skad score`; tables of `skad evaluate` are included"),
+            arg("--scans", "the scans, shown below the maps", metavar="FOLDER"),
             _out("FILE", "file of the report, for example report.html"),
-            arg(
-                "--threshold", type=float, help="scores above it are abnormal; default: that of `skad score`"
-            ),
+            arg("--threshold", "scores above it are abnormal; default: that of `skad score`", type=float),
             arg(
                 "--viewers",
-                type=int,
+                "number of subjects with their own page, highest peaks first, 2 to 10 MB each at 1 mm",
                 default=VIEWERS,
-                help="number of subjects with their own page, highest peaks first, 2 to 10 MB each at 1 mm; "
-                f"default: {VIEWERS}",
             ),
             STRICT,
         ),
@@ -329,20 +301,11 @@ COMMANDS = {
             *(SCANS_OR_IMAGE, IMAGE),
             _out("FOLDER", "folder for the prepared scans"),
             *(CONTRASTS, WHERE, STRICT),
-            arg(
-                "--to", metavar="NAME", help="contrast that the others are registered to; default: the first"
-            ),
-            arg(
-                "--brain",
-                default="deepbet",
-                choices=BRAINS,
-                help="brain extraction; default: deepbet; existing masks are kept",
-            ),
-            arg("--masks", metavar="PATTERN", help="your own masks, as hd-bet/{subject}_T1w_bet.nii.gz"),
-            arg(
-                "--mni", type=float, metavar="MM", help="register patients to MNI space with voxels of MM mm"
-            ),
-            arg("--no-bias", action="store_false", dest="bias", help="do not correct bias fields"),
+            arg("--to", "contrast that the others are registered to; default: the first", metavar="NAME"),
+            arg("--brain", "brain extraction; existing masks are kept", default="deepbet", choices=BRAINS),
+            arg("--masks", "your own masks, as hd-bet/{subject}_T1w_bet.nii.gz", metavar="PATTERN"),
+            arg("--mni", "register patients to MNI space with voxels of MM mm", type=float, metavar="MM"),
+            arg("--no-bias", "do not correct bias fields", action="store_false", dest="bias"),
             *(_jobs("prepared"), DASK),
             _flag("--resume", "skip subjects that are complete"),
             _flag("--overwrite", "replace existing subjects"),
@@ -352,8 +315,8 @@ COMMANDS = {
         "resample maps of prepared scans to the original scans",
         ("skad restore maps/ prepared/ --out native/",),
         (
-            arg("maps", help="folder written by `skad score` for prepared scans"),
-            arg("prepared", help="folder written by `skad prepare`"),
+            arg("maps", "folder written by `skad score` for prepared scans"),
+            arg("prepared", "folder written by `skad prepare`"),
             _out("FOLDER", "folder for the maps"),
         ),
     ),
@@ -361,16 +324,12 @@ COMMANDS = {
         "compare the methods of a study, with their costs",
         ("skad benchmark benchmarks/studies/phantom.toml --jobs 2",),
         (
-            arg("study", metavar="STUDY.toml", help="TOML file with methods, cohorts and seeds"),
-            arg(
-                "--data",
-                metavar="FOLDER",
-                help="root of the study's folders; default: the folder of the file",
-            ),
-            arg("--out", metavar="FOLDER", help="folder for the results; default: STUDY-results"),
-            arg("--jobs", type=int, default=2, help="trainings at the same time; default: 2"),
+            arg("study", "TOML file with methods, cohorts and seeds", metavar="STUDY.toml"),
+            arg("--data", "root of the study's folders; default: the folder of the file", metavar="FOLDER"),
+            arg("--out", "folder for the results; default: STUDY-results", metavar="FOLDER"),
+            arg("--jobs", "trainings at the same time", default=2),
             _many("--only", "METHOD", "run only these methods of the study"),
-            arg("--device", help="cpu, cuda, cuda:1, ...; default: that of the study's budget"),
+            arg("--device", "cpu, cuda, cuda:1, ...; default: that of the study's budget"),
         ),
     ),
     "demo": Command(
@@ -378,13 +337,13 @@ COMMANDS = {
         ("skad demo --size tiny --out demo/",),
         (
             _out("FOLDER", "folder for scans, detector, maps and figures"),
-            arg("--size", choices=SIZES, default="small", help="small takes minutes, tiny less than one"),
+            arg("--size", "small takes minutes, tiny less than one", choices=SIZES, default="small"),
             arg(
                 "--method",
+                f"methods to compare; default: {' '.join(SYSTEMS)}",
                 nargs="+",
                 choices=SYSTEMS,
                 default=SYSTEMS,
-                help=f"methods to compare; default: {' '.join(SYSTEMS)}",
             ),
             *(SEED, DEVICE, _jobs("scored")),
             _flag("--overwrite", "replace an earlier demonstration"),

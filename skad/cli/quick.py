@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from skad.cli.report import make_report
-from skad.cli.scans import beside, is_file, load_to_score, place_for
+from skad.cli.scans import load_to_score
 from skad.cli.terminal import REPORT, complain, tell
+from skad.derivatives.one_map import beside, folder_for, is_file
 from skad.io import write_map
 from skad.report import Gallery
 from skad.single_subject import TRIMMED, SingleSubjectDetector
@@ -29,7 +30,7 @@ def quick(folder, *, out, image, mask, jobs, **scans):
     detector = SingleSubjectDetector().fit(volumes)
     looks_for = detector.pipeline_.describe(detector.contrasts_)
     tell(f"{len(volumes)} subject{'s' * (len(volumes) != 1)}; abnormal is {looks_for}.")
-    with place_for(out, volumes) as place:
+    with folder_for(out, volumes) as place:
         gallery = Gallery(figures=not to_file)
         maps = detector.score_cohort(
             volumes, out=place, n_jobs=jobs, scans=folder, visitor=gallery, unreadable=errors

@@ -1,7 +1,6 @@
 """The scans that a command reads: a folder, one subject's folder, or the files of one patient."""
 
 import contextlib
-import tempfile
 import warnings
 
 from skad.cli.terminal import complain, record, tell, warn
@@ -9,7 +8,6 @@ from skad.datasets import take_inventory
 from skad.io import GeometryWarning, OtherGridWarning, read_volume
 from skad.utils.names import check_name
 
-ENDINGS = (".nii", ".nii.gz")
 SHOWN = 3  # subjects whose geometry is told one by one
 
 
@@ -112,73 +110,17 @@ def load_to_score(
 
 
 def inventory_of(folder, *, contrasts=None, where=()):
-    """What a folder holds of what is selected."""
-    return take_inventory(folder, contrasts=contrasts, **selection_of(where))
-
-
-def selection_of(where):
-    """What `take_inventory` selects by: subjects and sessions by their names, all else by participants.tsv.
-
-    The values of a column that is named twice add up.
-
-    Examples
-    --------
-    >>> selection_of([("participant_id", ["01"]), ("participant_id", ["02"]), ("fold", ["train"])])
-    {'subjects': ['01', '02'], 'sessions': None, 'where': {'fold': ['train']}}
-    """
+    """What a folder holds of what is selected; the values of a column that is named twice add up."""
     values = {}
     for column, allowed in where:
         values.setdefault(column, []).extend(allowed)
-    subjects, sessions = (values.pop(column, None) for column in ("participant_id", "session"))
-    return {"subjects": _names(subjects), "sessions": _names(sessions), "where": values}
-
-
-def _names(values):
-    """The single names among values that will do."""
-    return None if values is None else [name for name in values if "," not in name]
+    return take_inventory(folder, contrasts=contrasts, where=values)
 
 
 def check_strict(inventory):
     """Raise where an inventory has doubts."""
     if inventory.doubts:
         raise ValueError(f"--strict: {inventory.folder}: {'; '.join(inventory.doubts)}.")
-
-
-def is_file(out):
-    """Whether the output is the file of one map, and not a folder."""
-    return out.name.endswith(ENDINGS)
-
-
-@contextlib.contextmanager
-def place_for(out, volumes):
-    """The folder that maps go to: `out`, or a temporary one where `out` is the file of one map.
-
-    Raises
-    ------
-    ValueError
-        `out` is one file, and there are several volumes.
-    """
-    if not is_file(out):
-        yield out
-        return
-    if len(volumes) != 1:
-        raise ValueError(
-            f"--out {out} is one file, but there are {len(volumes)} subjects: name a folder instead."
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        yield folder
-
-
-def beside(out, ending):
-    """The path of a map with another ending.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> beside(Path("a/map.nii.gz"), ".html").as_posix()
-    'a/map.html'
-    """
-    return out.with_name(out.name.removesuffix(".gz").removesuffix(".nii") + ending)
 
 
 @contextlib.contextmanager

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from skad.cli.report import make_report
-from skad.cli.scans import beside, is_file, load_to_score, place_for
+from skad.cli.scans import load_to_score
 from skad.cli.terminal import REPORT, complain, record, record_tables, tell
 from skad.composition import reconstructor_in
 from skad.datasets.layout import dataset_of
 from skad.derivatives.naming import DRIFT, SCORES, lesions_path
+from skad.derivatives.one_map import beside, copy_map, folder_for, is_file
 from skad.detector_file import load_detector
 from skad.report import Gallery
 from skad.report.gallery import VIEWERS
-from skad.utils.files import copy_whole
 from skad.utils.tables import read_table
 
 
@@ -47,7 +47,7 @@ def score(
         viewers=VIEWERS if report else 0,
         detector=detector if save_reference else None,
     )
-    with place_for(out, volumes) as place:
+    with folder_for(out, volumes) as place:
         maps = detector.score_cohort(
             volumes,
             out=place,
@@ -97,10 +97,9 @@ def _tell_maps(maps, out):
 def _copy_map(maps, out):
     """Put the map of one patient, and its lesions, where they were asked for, and say what it shows."""
     (each,) = maps
-    copy_whole(each.path, out)
+    copy_map(each, out)
     record(map=out, summary=each.sidecar.summary, lesions=each.lesions, warnings=each.warnings)
     found = ""
     if each.sidecar.rule is not None:
-        copy_whole(lesions_path(each.path), beside(out, "_lesions.csv"))
         found = f"; {len(each.lesions)} lesions above {each.sidecar.rule.threshold:.4g}"
     tell(f"{out}: highest score {each.peak:.4g}{found}.")

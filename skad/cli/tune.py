@@ -3,19 +3,19 @@
 import contextlib
 import math
 import shutil
-import tomllib
 from pathlib import Path
 
 import joblib
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
-from skad.cli.arguments import TUNE_TABLE, value_of
+from skad.cli.arguments import TUNE_TABLE
 from skad.cli.fit import train
 from skad.cli.scans import load_for_training
 from skad.cli.terminal import complain, tell, write_table
 from skad.methods import GRIDS, make_detector, set_parameters
 from skad.model_selection import PseudoAnomalyScorer, rank_configurations, slices_for_search
+from skad.model_selection.grid import read_grid
 from skad.model_selection.pseudo_anomaly import FAMILIES
 from skad.persistence import ResumableFit
 from skad.persistence.resumable import Unfinished, check_free
@@ -117,45 +117,3 @@ def _kept_if_begun(search):
     finally:
         if not search.has_begun:
             shutil.rmtree(search.folder, ignore_errors=True)
-
-
-def read_grid(path):
-    """Lists of values from a TOML file.
-
-    Parameters
-    ----------
-    path : path-like
-        ``n_components = [3, 6]`` in a table ``[score]``, or ``score__n_components = [3, 6]``; text is read as
-        in ``--set``, so that ``"None"`` is None.
-
-    Returns
-    -------
-    dict of str to list
-
-    Raises
-    ------
-    ValueError
-        Says what is wrong in the file.
-    """
-    try:
-        grid = dict(_flat(tomllib.loads(Path(path).read_text(encoding="utf-8"))))
-    except ValueError as error:
-        raise ValueError(f"{path} is not TOML: {error}.") from error
-    if not grid:
-        raise ValueError(f"{path} should hold lists of values, as score__n_components = [3, 6], got none.")
-    for name, values in grid.items():
-        if not isinstance(values, list) or not values:
-            raise ValueError(f"{path}: {name} should be a list of values to try, got {values!r}.")
-        if name.startswith("preprocessor__"):
-            raise ValueError(
-                f"{path}: {name} cannot be searched, because scans are preprocessed once; use --set."
-            )
-    return {name: [value_of(v) if isinstance(v, str) else v for v in values] for name, values in grid.items()}
-
-
-def _flat(table, prefix=""):
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}__")
-        else:
-            yield prefix + name, value

@@ -103,6 +103,7 @@ def take_inventory(
         With or without ``sub-`` and ``ses-``; None takes all. Folders of other subjects are not entered.
     where : dict of str to str, default=None
         Columns of participants.tsv and the values they should have, for example ``{"fold": "train"}``.
+        ``participant_id`` and ``session`` need no table: they mean `subjects` and `sessions`.
 
     Returns
     -------
@@ -138,6 +139,9 @@ def take_inventory(
     'shows FLAIR, which is not among the contrasts T1w'
     >>> folder.cleanup()
     """
+    where = dict(where or {})
+    subjects = _names(where.pop("participant_id", subjects))
+    sessions = _names(where.pop("session", sessions))
     dataset = dataset_of(folder)
     if subjects is None and dataset != Path(folder):
         subjects = [Path(folder).name]
@@ -145,6 +149,13 @@ def take_inventory(
     if not found.cases:
         raise VolumeReadError(_unknown(listing))
     return survey(listing, found, contrasts=contrasts, subjects=subjects, sessions=sessions, where=where)
+
+
+def _names(values):
+    """Single names; a value of several, as ``"01,02"``, is no name of a subject or session."""
+    if values is None:
+        return None
+    return [name for name in ([values] if isinstance(values, str) else values) if "," not in name]
 
 
 def _find_any(listing):

@@ -109,3 +109,14 @@ def test_a_training_that_was_saved_but_not_tidied_is_done(cohort, tmp_path, run,
     before = (tmp_path / "adm.skad").read_bytes()
     assert run(*words, "--resume")[0] == 0
     assert os.listdir(tmp_path) == ["adm.skad"] and (tmp_path / "adm.skad").read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [["info"], ["info", "--json"], ["--help"]])
+def test_a_reader_who_leaves_ends_the_command_quietly(words, detector):
+    words = [*words, detector] * (words != ["--help"]) or words
+    with subprocess.Popen(
+        [sys.executable, "-m", "skad", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()  # as `head` does after its lines
+        error = process.stderr.read()
+    assert (process.returncode, error) == (141, b"")

@@ -1,12 +1,15 @@
 """The one writer of files: complete or not at all, and nothing left over."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from skad.utils.files import WriteError, sweep, write_json, written_whole
+from skad.utils.files import WriteError, json_types, sweep, write_json, written_whole
 
 LEAVE = """
 import os, sys
@@ -67,3 +70,9 @@ def test_a_disk_that_is_really_full(tmp_path):
     with pytest.raises(WriteError, match="the disk is full"), written_whole(tmp_path / "a.csv"):
         with open("/dev/full", "w") as file:
             file.write("x" * 10)
+
+
+def test_arrays_paths_and_nan_become_what_json_has():
+    found = json_types({"a": np.array([1.5, np.nan]), Path("b"): (np.int16(3), Path("c", "d"), None, True)})
+    assert found == {"a": [1.5, None], "b": [3, "c/d", None, True]}
+    assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -55,7 +55,7 @@ def test_the_logger_is_left_as_it_was():
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with (
-        pytest.raises(ValueError, match="no/skad.log cannot be written"),
+        pytest.raises(ValueError, match=r"no/skad\.log cannot be written"),
         messages(log=tmp_path / "no/skad.log"),
     ):
         pass

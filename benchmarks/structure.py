@@ -19,7 +19,7 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[1]
-ESTIMATORS = ("skad.scoring.", "skad.reconstruction.")
+COMMANDS, ESTIMATORS = ("skad.cli.", "skad.bids_app."), ("skad.scoring.", "skad.reconstruction.")
 OPTIONAL = {
     "SimpleITK",
     "deepbet",
@@ -63,16 +63,17 @@ def measure():
         "lines per function, median / 90th percentile": f"{_quantiles(functions)}",
         "constructor parameters, median / most": f"{statistics.median(constructors):g} / {constructors[-1]}",
         "depth of imports from the deepest command": max(
-            value for name, value in depth.items() if name.startswith("skad.cli.")
+            value for name, value in depth.items() if name.startswith(COMMANDS)
         ),
         "depth of imports from the deepest estimator": max(
-            value
-            for name, value in depth.items()
-            if name.startswith(("skad.scoring.", "skad.reconstruction."))
+            value for name, value in depth.items() if name.startswith(ESTIMATORS)
         ),
         "circles of imports": len(circles(graph)),
         "imports inside functions (extras apart)": sum(len(hidden_imports(tree)) for tree in trees.values()),
-        "lines of `skad/cli`": sum(len(t.splitlines()) for p, t in files.items() if "cli" in p.parts),
+        "lines of `skad/cli`, `skad/bids_app`": ", ".join(
+            str(sum(len(text.splitlines()) for path, text in files.items() if package in path.parts))
+            for package in ("cli", "bids_app")
+        ),
         "lines of tests per line of code": f"{tests / sum(lines):.2f}",
         "parameters of exported objects with a description": f"{described} of {parameters}",
     }

@@ -8,8 +8,9 @@ from skad.detector_file import describe_file, load_detector
 def info(detector):
     """Show what a detector is, what it was made from, and its parameters."""
     facts = describe_file(detector)
+    width = max(map(len, facts)) + 2
     for name, value in facts.items():
-        say(f"{name + ':':<14}{value}")
+        say(f"{name + ':':<{width}}{value}")
     steps = fitted_steps(load_detector(detector)[0])
     parameters = {name: step.get_params(deep=False) for name, step in steps.items()}
     for name, step in steps.items():

@@ -79,8 +79,8 @@ def calibration_facts(detector: Any, calibrator: ConformalCalibrator | None = No
     """The threshold above which scores are abnormal, and what it guarantees."""
     rule = LesionRule.of(detector, calibrator)
     if rule is None:
-        return {"threshold": "none: no voxel is called abnormal"}
-    facts = {"threshold": f"{rule.threshold:.4g}, {rule.origin}"}
+        return {"threshold": "none", "origin": "no voxel is called abnormal"}
+    facts = {"threshold": f"{rule.threshold:.4g}", "origin": rule.origin}
     return facts if calibrator is None else facts | {"normal patients": str(calibrator.n_patients_)}
 
 

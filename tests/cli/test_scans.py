@@ -91,9 +91,9 @@ def test_info_tells_what_a_detector_is(run, detector):
     code, out, err = run("info", detector)
     assert (code, err) == (0, [])
     for text in (
-        "contrasts:    FLAIR, T1w",
-        "12 slices",
-        "calibration:  none",
+        "contrasts:                FLAIR, T1w",
+        "slices without a lesion:  12",
+        "which guarantees no false-positive rate",
         "ContrastTranslator",
         "width = 2",
     ):

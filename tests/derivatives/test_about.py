@@ -19,7 +19,7 @@ def test_a_folder_says_what_its_detector_learned_from_and_its_parameters(detecto
     assert facts["preprocessor: VolumePreprocessor"]["size_mode"] == "'crop'"
     assert facts["pipeline: IntensityScorer"]["smoothing"] == "0"
     assert "n_jobs" not in facts["preprocessor: VolumePreprocessor"]
-    assert facts["Calibration"]["threshold"].endswith("which guarantees no false-positive rate")
+    assert facts["Calibration"]["origin"].endswith("which guarantees no false-positive rate")
 
 
 def test_a_calibration_is_told_with_its_patients(detector):
@@ -29,9 +29,8 @@ def test_a_calibration_is_told_with_its_patients(detector):
     calibrator = ConformalCalibrator(detector, fpr=0.25, unit="patient").fit(normal)
     calibration = about_detector(detector, calibrator)["Calibration"]
     assert calibration["normal patients"] == "4"
-    threshold, origin = calibration["threshold"].split(", ", 1)
-    assert float(threshold) == pytest.approx(-calibrator.offset_, rel=1e-3)
-    assert origin == "calibrated to a patient-wise false-positive rate of 0.25 in normal subjects"
+    assert float(calibration["threshold"]) == pytest.approx(-calibrator.offset_, rel=1e-3)
+    assert calibration["origin"].startswith("calibrated to a patient-wise false-positive rate of 0.25 in")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"Facts": {"a": 1}}', '{"Facts": {}, "Model": 3}'])

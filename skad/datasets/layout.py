@@ -140,8 +140,10 @@ def take_inventory(
     >>> folder.cleanup()
     """
     where = dict(where or {})
-    subjects = _names(where.pop("participant_id", subjects))
-    sessions = _names(where.pop("session", sessions))
+    if "participant_id" in where:
+        subjects = _names(where.pop("participant_id"))
+    if "session" in where:
+        sessions = _names(where.pop("session"))
     dataset = dataset_of(folder)
     if subjects is None and dataset != Path(folder):
         subjects = [Path(folder).name]
@@ -152,9 +154,7 @@ def take_inventory(
 
 
 def _names(values):
-    """Single names; a value of several, as ``"01,02"``, is no name of a subject or session."""
-    if values is None:
-        return None
+    """The values that are names of subjects or sessions, as ``"01,02"`` is none."""
     return [name for name in ([values] if isinstance(values, str) else values) if "," not in name]
 
 

@@ -295,6 +295,8 @@ TWO_VISITS = {SESSION.format(*each): 1 for each in (("a", "1"), ("a", "2"), ("b"
         ({"sessions": ["ses-1"]}, ["sub-a_ses-1", "sub-b_ses-1"]),
         ({"subjects": ["sub-a"]}, ["sub-a_ses-1", "sub-a_ses-2"]),
         ({"subjects": ["sub-b", "a"], "sessions": ["1"]}, ["sub-a_ses-1", "sub-b_ses-1"]),
+        ({"where": {"participant_id": ["a,b", "a", "b"], "session": "1"}}, ["sub-a_ses-1", "sub-b_ses-1"]),
+        ({"where": {"participant_id": "sub-a"}, "sessions": ["2"]}, ["sub-a_ses-2"]),
     ],
 )
 def test_subjects_and_sessions_are_selected_with_and_without_prefix(folder, selection, selected):

@@ -29,9 +29,10 @@ _COLUMNS = 6
 
 
 def layout_of(name, results, data):
-    """The folders of a study whose search is finished."""
+    """The folders of a study whose search, if it has one, is finished."""
     study = read_study(HERE / "studies" / f"{name}.toml", data=data)
-    chosen = {r["method"]: r["configuration"] - 1 for r in read_rows(results / "tuning.csv") if r["chosen"]}
+    tried = read_rows(results / "tuning.csv") if study.tuning else []
+    chosen = {row["method"]: row["configuration"] - 1 for row in tried if row["chosen"]}
     return Layout(study.with_chosen(chosen), results)
 
 
@@ -110,7 +111,7 @@ def main_loss(curves):
     return []
 
 
-def picture(layout, y):
+def picture(layout, y, contrast):
     """References and maps of the slice with the largest lesion among those kept by the study."""
     (cohort,) = layout.study.trained
     slices = CohortSlices(layout.cohort_folder(cohort))
@@ -121,10 +122,10 @@ def picture(layout, y):
                 if place is None:
                     place = int((y[kept["rows"]] > 0).sum(axis=(1, 2)).argmax())
                 row, maps[step.name] = int(kept["rows"][place]), kept["anomaly"][place]
-    shown = {"image": slices.X("test")[row, 0]}
+    shown = {"image": slices.X("test")[row, contrast]}
     for step, folder in runs_of(layout, layout.study.references, is_method=False):
         if step.seed == layout.study.seeds[0]:
-            shown[f"reference: {step.name}"] = np.load(folder / "test.npy", mmap_mode="r")[row, 1, 0]
+            shown[f"reference: {step.name}"] = np.load(folder / "test.npy", mmap_mode="r")[row, 1, contrast]
     return panels(shown, maps, y[row] > 0)
 
 
@@ -155,6 +156,7 @@ def main():
     parser.add_argument("study", help="its name in benchmarks/studies")
     parser.add_argument("--results", type=Path, required=True, help="the folder that skad benchmark wrote")
     parser.add_argument("--data", type=Path, help="as skad benchmark was given")
+    parser.add_argument("--contrast", type=int, default=0, help="index of the one that is drawn")
     arguments = parser.parse_args()
     layout = layout_of(arguments.study, arguments.results, arguments.data)
     (cohort,) = layout.study.trained
@@ -173,7 +175,7 @@ def main():
     rows.mkdir(parents=True, exist_ok=True)
     write_rows(guards, rows / "guards.csv")
     write_rows(losses, rows / "losses.csv")
-    save_figure(picture(layout, y), DOCS / "images" / f"{arguments.study}-sanity.png")
+    save_figure(picture(layout, y, arguments.contrast), DOCS / "images" / f"{arguments.study}-sanity.png")
     save_figure(losses_figure(losses), DOCS / "images" / f"{arguments.study}-losses.png")
 
 

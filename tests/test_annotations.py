@@ -15,6 +15,7 @@ MODULES = (
     "skad",
     "skad.augmentation",
     "skad.base",
+    "skad.benchmark",
     "skad.calibration",
     "skad.datasets",
     "skad.evaluation",

@@ -1,17 +1,20 @@
 """The figures of a study, made from its CSV files and nothing else."""
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from skad.benchmark.results import read_results
+from skad.benchmark.study import Study
 from skad.plotting import plot_lesion_sizes, plot_roc, save_figure
 from skad.plotting.drawing import curve_styles
 
 _FALSE_POSITIVES = np.geomspace(1 / 8, 64, 60)  # per volume, where curves of several seeds are averaged
 
 
-def write_figures(study, folder):
+def write_figures(study: Study, folder: Path) -> list[Path]:
     """Draw the figures of a study from its results and write them as PNG files.
 
     The files are ``figures/lesion_sizes_*.png`` (A, Fig. 7) and ``froc_*.png`` for every cohort and fold,
@@ -49,7 +52,7 @@ def write_figures(study, folder):
     >>> write_figures(study, Path(tempfile.mkdtemp()))  # no results yet
     []
     """
-    results, paths = read_results(folder), []
+    results, paths = read_results(folder), list[Path]()
     drawn = study.drawn or tuple(study.methods)
     shown = [r for r in results["runs"] if r["status"] == "ok" and r["method"] in drawn]
     good = {(r["cohort"], r["method"], r["seed"]) for r in shown}
@@ -58,15 +61,15 @@ def write_figures(study, folder):
         rows = [r for r in results[name] if (r["cohort"], r["method"], r["seed"]) in good]
         for cohort, fold in dict.fromkeys((row["cohort"], row["fold"]) for row in rows):
             figure = plot([r for r in rows if (r["cohort"], r["fold"]) == (cohort, fold)])
-            paths.append(save_figure(figure, folder / "figures" / f"{name}_{cohort}_{fold}.png"))
+            paths.append(Path(save_figure(figure, folder / "figures" / f"{name}_{cohort}_{fold}.png")))
     roc = [r for r in results["roc"] if (r["cohort"], r["method"], r["seed"]) in good]
     for cohort, fold in dict.fromkeys((row["cohort"], row["fold"]) for row in roc):
         figure = plot_roc(roc_panels([r for r in roc if (r["cohort"], r["fold"]) == (cohort, fold)]))
-        paths.append(save_figure(figure, folder / "figures" / f"roc_{cohort}_{fold}.png"))
+        paths.append(Path(save_figure(figure, folder / "figures" / f"roc_{cohort}_{fold}.png")))
     for cohort in dict.fromkeys(row["cohort"] for row in results["runs"]) if study.singularity else ():
         chosen = {n: [r for r in results[n] if r["cohort"] == cohort] for n in ("curves", "runs")}
         figure = plot_singularity(chosen["curves"], chosen["runs"], study.singularity)
-        paths.append(save_figure(figure, folder / "figures" / f"singularity_{cohort}.png"))
+        paths.append(Path(save_figure(figure, folder / "figures" / f"singularity_{cohort}.png")))
     return paths
 
 

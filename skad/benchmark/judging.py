@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skad.benchmark.calibration import calibration_tables, scores_of_patients
 from skad.benchmark.planted import mixed_score, planted_rows
 from skad.benchmark.results import fold_rows, write_rows
 from skad.evaluation import ScoreProbability, evaluate_slices
@@ -35,7 +36,7 @@ def judge(judging, estimator, reference, slices, maps_of, folder):
         Name of a fold to its anomaly maps.
     folder : pathlib.Path
     """
-    tables, chosen = {}, {"threshold": float("nan"), "probability": None}
+    tables, calibrating, chosen = {}, {}, {"threshold": float("nan"), "probability": None}
     for fold in slices.scored:  # the validation fold comes first
         anomaly, y, scans = maps_of(fold), np.asarray(slices.y(fold)), slices.scans(fold)
         if fold == "validation":
@@ -46,8 +47,12 @@ def judge(judging, estimator, reference, slices, maps_of, folder):
             rows |= _classwise(fold, y, anomaly, slices.volumes(fold))
         for name, each in rows.items():
             tables.setdefault(name, []).extend(each)
+        if judging.calibration is not None and fold != "validation":
+            calibrating[fold] = scores_of_patients(y, anomaly, slices.patients(fold))
         if judging.pictures and fold == "test":
             _keep_pictures(folder / PICTURES, y, anomaly, judging.pictures)
+    if judging.calibration is not None and "test" in calibrating:
+        tables |= calibration_tables(judging.calibration, calibrating)
     if judging.planted is not None:
         tables["planted"] = planted_rows(judging.planted, estimator, reference, slices)
     for name, rows in tables.items():

@@ -69,7 +69,7 @@ class Layout:
         component = self.component(step)
         needed = [self._digest(each) for each in self.needed(step).values()]
         settings = (component.table, component.reference, step.seed, self.study.threads)
-        judging = dataclasses.asdict(self.study.judging) if step.is_method else self.study.fidelity
+        judging = self.study.judging.settings if step.is_method else self.study.fidelity
         return _digest(self._cohort_digest(step.cohort), settings, needed, judging)
 
 

@@ -1,11 +1,14 @@
 """Where the scans of a study's cohorts come from."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from skad.benchmark.shifts import shift_volume
 from skad.datasets import load, load_bids, load_brats, load_folder, load_isles, make_phantom
+from skad.io import Volume
 
-LOADERS = {
+LOADERS: dict[str, Callable[..., Sequence[Volume]]] = {
     "phantom": make_phantom,
     "bids": load_bids,
     "brats": load_brats,

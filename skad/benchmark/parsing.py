@@ -3,18 +3,26 @@
 import inspect
 import itertools
 import tomllib
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import ParameterGrid
 
 from skad.benchmark.components import ESTIMATORS, complete, fitted_in
-from skad.benchmark.folds import FOLDS, check_folds
-from skad.benchmark.loaders import LOADERS
-from skad.benchmark.shifts import check_shift
-from skad.benchmark.study import Cohort, Component, Judging, Protocol, Study, Tuning
-from skad.evaluation.scan import RANKING
-from skad.preprocessing import VolumePreprocessor
+from skad.benchmark.sections import (
+    positive,
+    read_apart,
+    read_cohorts,
+    read_fidelity,
+    read_judging,
+    read_preprocessing,
+    read_protocol,
+    read_seeds,
+    read_tuning,
+)
+from skad.benchmark.study import Component, Study
 from skad.utils.names import check_keys, check_name
 
 SHARED = sorted({name for cls in ESTIMATORS.values() for name in inspect.signature(cls).parameters})
@@ -37,6 +45,7 @@ KEYS = (
     "budget",
     "tuning",
     "planted",
+    "calibration",
     "fidelity",
     "references",
     "methods",
@@ -47,7 +56,9 @@ OWN = ("reference", "seeds", "grid", "each")  # keys of a method that are no par
 _LARGEST = 2**19  # bytes of a study's file
 
 
-def read_study(path, *, data=None, device=None):
+def read_study(
+    path: str | PathLike[str], *, data: str | PathLike[str] | None = None, device: str | None = None
+) -> Study:
     """Read a study from a TOML file and validate it.
 
     Parameters
@@ -114,7 +125,7 @@ def _read_table(path):
     return tomllib.loads(content.decode("utf-8"))
 
 
-def parse_study(table, *, name="study", data=Path()):
+def parse_study(table: dict[str, Any], *, name: str = "study", data: Path = Path()) -> Study:
     """Validate the tables of a study and return it as a :class:`Study`.
 
     Parameters
@@ -153,9 +164,9 @@ def parse_study(table, *, name="study", data=Path()):
     'study'
     """
     check_keys(table, KEYS, "key of a study")
-    seeds = _seeds(table.get("seeds", [0]))
+    seeds = read_seeds(table.get("seeds", [0]))
     budget = check_keys(table.get("budget", {}), SHARED, "parameter for the budget,")
-    tuning = _tuning(table["tuning"]) if "tuning" in table else None
+    tuning = read_tuning(table["tuning"]) if "tuning" in table else None
     methods = _expanded(table.get("methods", {}))
     components = {
         kind: {key: _component(key, part, budget, seeds) for key, part in parts.items()}
@@ -167,19 +178,19 @@ def parse_study(table, *, name="study", data=Path()):
         name=name,
         title=table.get("title", name),
         seeds=seeds,
-        cohorts=_cohorts(table, name),
-        preprocessing=_preprocessing(table.get("preprocessing", {})),
+        cohorts=read_cohorts(table, name),
+        preprocessing=read_preprocessing(table.get("preprocessing", {})),
         candidates=_candidates(methods, budget, tuning),
         compared_with=table.get("compared_with"),
         drawn=tuple(table.get("drawn", ())),
         singularity=tuple(table.get("singularity", ())),
-        apart=_apart(table.get("apart")),
-        threads=_positive(table, "threads", 1),
-        min_seeds=_positive(table, "min_seeds", 3),
-        judging=_judging(table),
-        protocol=_protocol(table.get("protocol", {})),
+        apart=read_apart(table.get("apart")),
+        threads=positive(table, "threads", 1),
+        min_seeds=positive(table, "min_seeds", 3),
+        judging=read_judging(table),
+        protocol=read_protocol(table.get("protocol", {})),
         tuning=tuning,
-        fidelity=_fidelity(table.get("fidelity"), budget),
+        fidelity=read_fidelity(table.get("fidelity"), budget),
         data=data,
         **components,
     )
@@ -194,7 +205,7 @@ def _component(name, table, budget, seeds):
     try:
         check_name(own.get("class", ""), ESTIMATORS, "reconstructor or scorer")
         component = Component(
-            complete(own, budget), table.get("reference"), _seeds(table.get("seeds", list(seeds)))
+            complete(own, budget), table.get("reference"), read_seeds(table.get("seeds", list(seeds)))
         )
         if not fitted_in(component.table):
             component.build(0)._validate_params()
@@ -248,57 +259,6 @@ def _candidates(methods, budget, tuning):
     return candidates
 
 
-def _tuning(table):
-    check_keys(table, ("tries", "seed", "on"), "key of tuning,")
-    on = check_name(table.get("on", "roc_auc"), (*RANKING, "planted"), "score to tune on,")
-    return Tuning(_positive(table, "tries", 0), table.get("seed", 0), on)
-
-
-def _judging(table):
-    planted = table.get("planted")
-    if planted is not None:
-        check_keys(planted, ("n_slices", "families"), "key of planted,")
-        families = {name: complete(part, {}) for name, part in planted.get("families", {}).items()}
-        planted = {"n_slices": _positive(planted, "n_slices", 256), "families": families}
-    return Judging(
-        lesion_size_step=_positive(table, "lesion_size_step", 200),
-        classwise=bool(table.get("classwise", False)),
-        planted=planted,
-        pictures=_positive(table, "pictures", 1) if table.get("pictures") else 0,
-    )
-
-
-def _protocol(table):
-    check_keys(table, ("slices_per_patient", "views", "augmentation"), "key of protocol,")
-    views = check_keys(table.get("views", {}), ("validation", "test"), "fold for views,")
-    for fold in views:
-        _positive(views, fold, 1)
-    if views and "augmentation" not in table:
-        raise ValueError("protocol should have an augmentation that makes the views.")
-    augmentation = complete(table["augmentation"], {}) if "augmentation" in table else {}
-    n_slices = _positive(table, "slices_per_patient", 1) if "slices_per_patient" in table else None
-    return Protocol(n_slices, dict(views), augmentation)
-
-
-def _fidelity(table, budget):
-    if table is None:
-        return None
-    check_keys(table, ("segmenter", "anatomy", "n_tissues"), "key of fidelity,")
-    anatomy = _cohort("anatomy", table["anatomy"] | {"trained_on": "-"}) if "anatomy" in table else None
-    segmenter = complete({"class": "AnatomySegmenter"} | table.get("segmenter", {}), budget)
-    return {"segmenter": segmenter, "anatomy": anatomy, "n_tissues": _positive(table, "n_tissues", 4)}
-
-
-def _apart(table):
-    if table is None:
-        return None
-    check_keys(table, ("method", "metric", "below", "title"), "key of apart,")
-    missing = [key for key in ("method", "below", "title") if key not in table]
-    if missing:
-        raise ValueError(f"apart should have {', '.join(missing)}.")
-    return {"metric": check_name(table.get("metric", "roc_auc"), RANKING, "metric for apart,")} | table
-
-
 def _check_links(study):
     components = study.references | study.methods
     if both := set(study.references) & set(study.methods):
@@ -333,55 +293,3 @@ def _check_needs(study, name, component, of=None):
             raise ValueError(f"{name!r} has seeds that {needed!r}, which it needs, lacks.")
         if other.reference not in (None, component.reference):
             raise ValueError(f"{name!r} should have the reference {other.reference!r} of {needed!r}.")
-
-
-def _cohorts(table, name):
-    tables = table.get("cohorts", {}) | ({name: table["cohort"]} if "cohort" in table else {})
-    cohorts = {key: _cohort(key, part) for key, part in tables.items()}
-    trained = [key for key, cohort in cohorts.items() if cohort.trained_on is None]
-    if not trained:
-        raise ValueError('cohort should be a table with a loader, such as loader = "phantom".')
-    for key, cohort in cohorts.items():
-        if key in FOLDS:
-            raise ValueError(f"A cohort should not be called {key}: that is a fold.")
-        if cohort.trained_on is not None:
-            check_name(cohort.trained_on, trained, f"cohort that {key!r} could be trained_on,")
-    return cohorts
-
-
-def _cohort(name, table):
-    loader = check_name(table.get("loader", ""), LOADERS, f"loader for the cohort {name!r},")
-    about = ("loader", "folds", "trained_on", "where", "shift")
-    own = {key: value for key, value in table.items() if key not in about}
-    known = [key for key in inspect.signature(LOADERS[loader]).parameters if key != "on_error"]
-    check_keys(own, known, f"argument of the loader {loader!r}")
-    if loader != "phantom" and "folder" not in own:
-        raise ValueError(f"The cohort {name!r} should name its folder, relative to --data.")
-    if loader == "phantom" and not isinstance(own.get("random_state"), int):
-        raise ValueError(
-            f"The cohort {name!r} should have an integer random_state: without it the phantom differs "
-            "between runs."
-        )
-    trained_on = table.get("trained_on")
-    folds = {} if trained_on else check_folds(name, table.get("folds", {}))
-    shift = check_shift(name, table.get("shift", {}))
-    return Cohort(loader, own, folds, trained_on, table.get("where", {}), shift)
-
-
-def _preprocessing(table):
-    check_keys(table, inspect.signature(VolumePreprocessor).parameters, "parameter of preprocessing")
-    VolumePreprocessor(**table)._validate_params()
-    return table
-
-
-def _seeds(values):
-    if not isinstance(values, list) or not values or not all(isinstance(s, int) and s >= 0 for s in values):
-        raise ValueError(f"seeds should be a list of integers of at least 0, got {values!r}.")
-    return tuple(values)
-
-
-def _positive(table, key, default):
-    value = table.get(key, default)
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{key} should be an integer of at least 1, got {value!r}.")
-    return value

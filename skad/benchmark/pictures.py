@@ -7,6 +7,7 @@ from skad.benchmark.fidelity import SEGMENTER
 from skad.benchmark.judging import PICTURES
 from skad.benchmark.layout import Step, is_done
 from skad.benchmark.slices import CohortSlices
+from skad.nn.residuals import residual
 from skad.persistence import load
 from skad.plotting import plot_slices, save_figure
 from skad.utils.validation import foreground_of
@@ -38,7 +39,7 @@ def write_pictures(layout, cohort):
         shown = {"image": images} | references
         entropies = _entropies(layout, cohort, shown) if study.fidelity else {}
         columns = np.concatenate([each[:, :1] for each in shown.values()], axis=1)
-        anomaly = entropies or {f"|image - {n}|": np.abs(images - r)[:, 0] for n, r in references.items()}
+        anomaly = entropies or {f"|image - {n}|": residual(images, r)[:, 0] for n, r in references.items()}
         figure = plot_slices(columns, anomaly, contrasts=list(shown), **options)
         paths.append(save_figure(figure, folder / f"references_{cohort}.png"))
     return paths

@@ -7,7 +7,7 @@ from skad.utils.files import written_whole
 
 TABLES = ("scans", "pooled", "lesion_sizes", "lesion_volumes", "froc", "curves", "runs")
 """What two studies with the same seeds share to the last digit."""
-OPTIONAL = ("classwise", "roc", "planted", "fidelity", "tuning")
+OPTIONAL = ("classwise", "roc", "planted", "fidelity", "tuning", "calibration", "drift")
 """Tables of the studies that ask for them."""
 COSTS = "costs"
 
@@ -81,6 +81,7 @@ _TEXT = {
     "status",
     "family",
     "settings",
+    "unit",
 }
 
 

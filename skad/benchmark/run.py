@@ -1,9 +1,12 @@
 """Run a study: cohorts x methods x seeds, each training in its own process; what is finished is kept."""
 
 import time
+from collections.abc import Callable, Sequence
+from os import PathLike
 
 from joblib import Parallel, delayed
 
+from skad.benchmark.calibration import check_calibration
 from skad.benchmark.fidelity import write_segmenter
 from skad.benchmark.gathering import Gathered, gather
 from skad.benchmark.layout import Layout, Step, cost_of, is_done, mark_done
@@ -12,6 +15,7 @@ from skad.benchmark.process import in_own_process
 from skad.benchmark.slices import CohortSlices
 from skad.benchmark.slicing import write_cohort
 from skad.benchmark.stages import fit_reference, score_method
+from skad.benchmark.study import Study
 from skad.benchmark.tuning import choose, trial_steps
 from skad.mixture import SingularCovarianceError
 from skad.training import DivergenceError
@@ -21,7 +25,14 @@ _PATIENCE = 60  # seconds between two tables of what is finished: a run that is 
 _ENDS = (SingularCovarianceError, DivergenceError)  # a training's own end, the same in every repetition
 
 
-def run_study(study, out, *, jobs=1, only=None, tell=print):
+def run_study(
+    study: Study,
+    out: str | PathLike[str],
+    *,
+    jobs: int = 1,
+    only: Sequence[str] | None = None,
+    tell: Callable[[str], object] = print,
+) -> dict[str, Exception]:
     """Run the unfinished steps of a study and write its results.
 
     Parameters
@@ -75,7 +86,7 @@ def run_study(study, out, *, jobs=1, only=None, tell=print):
     {}
     """
     methods = [check_name(name, study.methods, "method") for name in only or study.methods]
-    gathered, errors = [], {}
+    gathered, errors = list[Gathered](), dict[Step, Exception]()
     for cohort in study.trained:
         layout, tried, failed = Layout(study, out), [], {}
         _prepare(layout, cohort, tell)
@@ -137,6 +148,9 @@ def _prepare(layout, cohort, tell):
         in_own_process(write_cohort, layout.study, cohort, folder, threads=threads)
         mark_done(folder, {})
         tell(f"{cohort}: slices prepared")
+    if (calibration := layout.study.judging.calibration) is not None:
+        slices = CohortSlices(folder)
+        check_calibration(calibration, slices.y("test"), slices.patients("test"))
     if layout.study.fidelity is not None and not is_done(judge := layout.segmenter_folder(cohort)):
         judge.mkdir(parents=True, exist_ok=True)
         table = layout.study.fidelity["segmenter"]

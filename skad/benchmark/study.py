@@ -1,7 +1,9 @@
 """A study: which methods, on which cohorts, with which seeds and budget."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Self
 
 from skad.benchmark.components import build, fitted_in, is_random
 
@@ -40,19 +42,19 @@ class Component:
 
     table: dict
     reference: str | None
-    seeds: tuple
+    seeds: tuple[int, ...]
 
     @property
-    def needs(self):
+    def needs(self) -> list[str]:
         """Names of the references and methods that have to be there first."""
         return sorted(fitted_in(self.table) | ({self.reference} if self.reference else set()))
 
     @property
-    def is_random(self):
+    def is_random(self) -> bool:
         """Whether another seed makes another estimator."""
         return is_random(self.table)
 
-    def build(self, seed, fitted=None):
+    def build(self, seed: int, fitted: Mapping[str, Any] | None = None) -> Any:
         """The unfitted estimator."""
         return build(self.table, seed=seed, fitted=fitted)
 
@@ -112,6 +114,9 @@ class Judging:
         Slices of the test fold whose maps are kept to be drawn.
     tuned_on : str or None
         Of a configuration that is only tried: what decides, see :class:`Tuning`.
+    calibration : dict or None
+        The false-positive rates that thresholds realize, as of
+        :func:`skad.benchmark.calibration.calibration_tables`.
     """
 
     lesion_size_step: int = 200
@@ -119,6 +124,12 @@ class Judging:
     planted: dict | None = None
     pictures: int = 0
     tuned_on: str | None = None
+    calibration: dict | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the rows depend on, as a dict; a calibration that is not asked for is left out."""
+        return {k: v for k, v in asdict(self).items() if k != "calibration" or v is not None}
 
 
 @dataclass(frozen=True)
@@ -181,12 +192,12 @@ class Study:
 
     name: str
     title: str
-    seeds: tuple
-    cohorts: dict
+    seeds: tuple[int, ...]
+    cohorts: dict[str, Cohort]
     preprocessing: dict
-    references: dict
-    methods: dict
-    candidates: dict = field(default_factory=dict)
+    references: dict[str, Component]
+    methods: dict[str, Component]
+    candidates: dict[str, list[Component]] = field(default_factory=dict)
     compared_with: str | None = None
     drawn: tuple = ()
     singularity: tuple = ()
@@ -200,20 +211,20 @@ class Study:
     data: Path = field(default=Path(), compare=False)
 
     @property
-    def trained(self):
+    def trained(self) -> list[str]:
         """Names of the cohorts that detectors are trained on."""
         return [name for name, cohort in self.cohorts.items() if cohort.trained_on is None]
 
-    def tests_of(self, cohort):
+    def tests_of(self, cohort: str) -> list[str]:
         """Names of the cohorts that detectors of a cohort score beside its own folds."""
         return [name for name, other in self.cohorts.items() if other.trained_on == cohort]
 
-    def is_needed(self, name):
+    def is_needed(self, name: str) -> bool:
         """Whether another component needs the fitted one."""
         components = [*self.references.values(), *self.methods.values()]
         return any(name in component.needs for component in components)
 
-    def seeds_needed(self, method):
+    def seeds_needed(self, method: str) -> int:
         """How many seeds have to end well for a method to be a number; 1 where none changes anything."""
         components = self.references | self.methods
         names = {method}
@@ -226,7 +237,7 @@ class Study:
                 return 1
             names = more
 
-    def waves(self):
+    def waves(self) -> list[list[str]]:
         """Names of references and methods, in groups of which each needs only those before it."""
         left = self.references | self.methods
         done = []
@@ -238,17 +249,23 @@ class Study:
             left = {name: c for name, c in left.items() if name not in ready}
         return done
 
-    def trials(self):
+    def trials(self) -> Self:
         """The study of the configurations that are tried: each a method, judged on the validation fold."""
         methods = {
             trial_name(name, number): candidate
             for name, candidates in self.candidates.items()
             for number, candidate in enumerate(candidates, start=1)
         }
-        judging = replace(self.judging, classwise=False, pictures=0, tuned_on=self.tuning.on)
+        judging = replace(
+            self.judging,
+            classwise=False,
+            pictures=0,
+            calibration=None,
+            tuned_on=self.tuning.on if self.tuning else None,
+        )
         return replace(self, methods=methods, candidates={}, judging=judging)
 
-    def with_chosen(self, chosen):
+    def with_chosen(self, chosen: Mapping[str, int]) -> Self:
         """The study with the chosen candidates (method to index) in the place of their methods."""
         methods = {
             name: replace(self.candidates[name][chosen[name]], seeds=component.seeds)

@@ -123,7 +123,7 @@ class Blobs(BaseEstimator):
             )
 
     def _lesion(self, images, mask, frame, spread):
-        n, n_contrasts, device = *images.shape[:2], images.device
+        (n, n_contrasts), device = images.shape[:2], images.device
         mean = (images * mask).sum((2, 3), keepdim=True) / mask.sum((2, 3), keepdim=True).clamp(min=1e-6)
         structure = uniform(n, *self.structure, device=device)[:, None, None, None]
         grain = uniform(n, 0.0, self.texture, device=device)[:, None, None, None]

@@ -15,6 +15,7 @@ TABLE = {
     "compared_with": "mixture",
     "singularity": ["density"],
     "lesion_size_step": 8,
+    "calibration": {"rates": [0.1, 0.4], "patients": [2], "splits": 3, "new": [1]},
     "cohorts": {
         "brains": {
             "loader": "phantom",

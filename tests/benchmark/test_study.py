@@ -52,6 +52,13 @@ def _set(table, path, value):
         (["methods", "translation"], {"class": "MixtureScorer"}, "name of a reference and of a method"),
         (["references", "translation", "reference"], "translation", "from images, without a reference"),
         (["budget", "max_epoch"], 3, "for the budget, 'max_epoch': did you mean max_epochs"),
+        (
+            ["calibration", "rates"],
+            [1.5],
+            "calibration should be numbers between 0 and 1",
+        ),
+        (["calibration", "patients"], [], "patients of calibration should be integers of at least 1"),
+        (["calibration", "rate"], [0.1], "key of calibration, 'rate': did you mean rates"),
         (["preprocessing", "siez"], [8, 8], "of preprocessing 'siez': did you mean size"),
         (["preprocessing", "intensity"], "z", "'intensity' parameter of VolumePreprocessor must be"),
         (["cohorts", "brains", "loader"], "phantm", "loader .*'phantm': did you mean phantom"),

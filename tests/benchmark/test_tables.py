@@ -8,16 +8,18 @@ import pytest
 
 from skad.benchmark import write_figures, write_tables
 from skad.benchmark.figures import found_at, plot_singularity, size_reports
-from skad.benchmark.results import read_results, read_rows, write_rows
-from skad.benchmark.summary import Summary
-from skad.benchmark.tables import (
+from skad.benchmark.fold_tables import (
+    calibrated_dice_table,
+    calibration_table,
     comparison_table,
     fold_tables,
-    make_tables,
     score_table,
     subject_table,
     threshold_table,
 )
+from skad.benchmark.results import read_results, read_rows, write_rows
+from skad.benchmark.summary import Summary
+from skad.benchmark.tables import make_tables
 
 
 @pytest.fixture
@@ -172,3 +174,20 @@ def test_an_interruption_is_marked_where_it_happened():
     crosses = [line for line in axis.get_lines() if line.get_marker() == "x"]
     assert [tuple(line.get_xydata()[0]) for line in crosses] == [(2, -2), (0, 0.5)]
     assert crosses[0].get_label() == "none, seed 0: interrupted in epoch 3"
+
+
+def test_realized_rates_are_the_mean_over_the_seeds(summary):
+    rows = [r for r in summary.rows("calibration", "mixture", "test") if r["unit"] == "patient"]
+    table = calibration_table(summary, "test")
+    assert table.head == ["method", "unit", "patients", "target 0.1", "target 0.4"]
+    (row,) = [row for row in table.rows if row[:2] == ["mixture", "patient"]]
+    mean = np.mean([r["realized"] for r in rows if r["rate"] == 0.4])
+    assert row[2:4] == ["2", "too few patients"] and row[4].startswith(f"{mean:.4f} (")
+
+
+def test_there_is_a_table_of_drift_and_one_of_calibrated_masks(finished, results, summary):
+    names = {table.name for tables in make_tables(finished[0], results).values() for table in tables}
+    assert {"brains_drift", "brains_test_calibrated_dice"} <= names
+    dice = calibrated_dice_table(summary, "test")
+    ended_well = {run["method"] for run in results["runs"] if run["status"] == "ok"}
+    assert dice.head[-1] == "best Dice" and {row[0] for row in dice.rows} == ended_well

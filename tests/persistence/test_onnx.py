@@ -12,7 +12,9 @@ from skad.persistence import export_onnx
 from skad.reconstruction import (
     ContrastTranslator,
     DenoisingReconstructor,
+    FAnoGANReconstructor,
     GMVAEReconstructor,
+    IntroVAEReconstructor,
     LatentSearchTransformer,
     VAEReconstructor,
 )
@@ -51,6 +53,8 @@ def run(path, X):
     "reconstructor",
     [
         VAEReconstructor(channels=(4, 8), latent_channels=3, **TINY),
+        IntroVAEReconstructor(channels=(4, 8), latent_channels=3, **TINY),
+        FAnoGANReconstructor(channels=(4, 8), n_latents=6, **TINY),
         ContrastTranslator(width=4, n_blocks=1, **TINY),
         DenoisingReconstructor(width=4, depth=2, **TINY),
     ],

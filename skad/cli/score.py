@@ -91,7 +91,7 @@ def _tell_maps(maps, out):
     of_scans = {lesions_path(each.path): each.lesions for each in maps if each.sidecar.rule}
     record_tables(written | of_scans)
     summarized = f", summarized in {out / SCORES}" if (out / SCORES).exists() else ""
-    tell(f"{len(maps)} maps in {out}{summarized}; {len(maps.errors)} subjects failed.")
+    tell(f"{len(maps)} map{'s' * (len(maps) != 1)} in {out}{summarized}; {len(maps.errors)} subjects failed.")
 
 
 def _copy_map(maps, out):

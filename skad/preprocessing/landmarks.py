@@ -82,8 +82,3 @@ def standard_landmarks(landmarks):
 def match_landmarks(landmarks, standard):
     """The intensity map that takes a subject's landmarks to the cohort's; its range is [-1, 1]."""
     return IntensityMap(landmarks, standard, clip=True)
-
-
-def is_t1_weighted(contrast):
-    """Whether white matter is the brightest tissue of a contrast of this name."""
-    return contrast.lower().endswith(("t1w", "t1", "t1ce", "t1c", "t1n"))

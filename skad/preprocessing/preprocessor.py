@@ -20,12 +20,12 @@ from skad.preprocessing.growing import RowFile, RowList
 from skad.preprocessing.intensity import robust_range, zscore
 from skad.preprocessing.landmarks import (
     histogram_landmarks,
-    is_t1_weighted,
     match_landmarks,
     standard_landmarks,
 )
 from skad.preprocessing.stack import SliceStack
 from skad.preprocessing.subject import check_size, normalizers, place, read_axial, to_label_slices, to_slices
+from skad.utils.contrasts import is_t1_weighted
 from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import Array, PathLike
 

@@ -14,12 +14,10 @@ from skad.mixture.conditional import ConditionalMixture
 from skad.mixture.conditional_maps import condition_on_others, conditional_maps
 from skad.mixture.fitting import fit_trimmed_mixture, sample_pixels
 from skad.postprocessing import smooth_foreground
-from skad.preprocessing.landmarks import is_t1_weighted
 from skad.training import seeded
+from skad.utils.contrasts import is_t1_weighted, with_bright_lesions
 from skad.utils.typing import Array
 from skad.utils.validation import foreground_of, missing_contrasts
-
-_BRIGHT = ("flair", "t2w", "t2")  # ends of names of contrasts on which lesions are bright, best first
 
 _SIGNS = {1: "brighter", 0: "brighter or darker", -1: "darker"}
 
@@ -183,12 +181,11 @@ class ConditionalMixtureScorer(PixelScorerMixin, BaseEstimator):
         >>> ConditionalMixtureScorer.for_contrasts(["T1w", "FLAIR", "T2w"])
         ConditionalMixtureScorer(contrast=1, given=[0], sign=1)
         """
-        names = list(names)
-        bright = [name for ending in _BRIGHT for name in names if name.lower().endswith(ending)]
+        bright = with_bright_lesions(names)
         if not bright:
             return cls(**params)
         t1_weighted = [index for index, name in enumerate(names) if is_t1_weighted(name)]
-        chosen = {"contrast": names.index(bright[0]), "given": t1_weighted or None, "sign": 1}
+        chosen = {"contrast": bright[0], "given": t1_weighted or None, "sign": 1}
         return cls(**chosen | params)
 
     def describe(self, names: Sequence[str]) -> str:

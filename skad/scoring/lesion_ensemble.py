@@ -7,8 +7,7 @@ from skad.scoring.conditional_mixture import ConditionalMixtureScorer
 from skad.scoring.ensemble import EnsembleScorer
 from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer
 from skad.synthetic import Appearance, Lesions
-
-_BRIGHT = ("flair", "t2w", "t2")  # ends of names of contrasts on which most lesions are bright
+from skad.utils.contrasts import with_bright_lesions
 
 
 def make_lesion_ensemble(
@@ -94,5 +93,5 @@ def make_lesion_ensemble(
 
 def _signs(contrasts):
     """1 for contrasts on which most lesions are bright, 0 for the others; None where there is none."""
-    signs = tuple(int(name.lower().endswith(_BRIGHT)) for name in contrasts)
-    return signs if any(signs) else None
+    bright = with_bright_lesions(contrasts)
+    return tuple(int(index in bright) for index in range(len(contrasts))) if bright else None

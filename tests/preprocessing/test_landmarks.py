@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from skad.preprocessing.landmarks import (
     histogram_landmarks,
-    is_t1_weighted,
     match_landmarks,
     standard_landmarks,
     white_matter_peak,
@@ -68,18 +67,3 @@ def test_standard_landmarks_are_a_mean_over_subjects():
     one = np.array([0.0, 1, 2, 3, 4, 5, 6, 7, 8])
     two = np.array([0.0, 3, 3.2, 3.6, 4, 5, 6, 7, 8])
     np.testing.assert_allclose(standard_landmarks([one, two])[:5], [-1, -0.5, -0.35, -0.175, 0])
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("T1w", True),
-        ("ce-gadolinium_T1w", True),
-        ("t1ce", True),
-        ("FLAIR", False),
-        ("T2w", False),
-        ("dwi", False),
-    ],
-)
-def test_t1_weighting_is_read_from_the_name(name, expected):
-    assert is_t1_weighted(name) == expected

@@ -16,6 +16,7 @@ import multiprocessing
 import resource
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from skad.metrics import (
     foreground_best_dice_score,
     foreground_roc_auc_score,
 )
-from skad.postprocessing import smooth_across_slices, smooth_foreground
+from skad.postprocessing import fill_holes, smooth_across_slices, smooth_foreground
 from skad.scoring import make_lesion_ensemble
 
 CONTRASTS = {"glioma": ("T1w", "FLAIR", "ce-gadolinium_T1w"), "stroke": ("FLAIR",)}
@@ -121,7 +122,7 @@ def measure(
         costs["scoring (s per slice)"] = round((time.perf_counter() - start) / len(judged.X), 4)
         costs["memory (GB)"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
         for step, anomaly in steps.items():
-            threshold = -ensemble.offset_ if step.startswith("ensemble") else None
+            threshold = -ensemble.offset_ if "holes filled" in step else None
             rows.append(_row(judged, anomaly, threshold, cohort=cohort, seed=seed, step=step) | costs)
         if maps is not None:
             _write_maps(Path(maps) / f"{cohort}-{name}-{seed}.npz", steps, judged)
@@ -172,14 +173,17 @@ def _steps(ensemble, judged):
     for name, member in zip(names, np.moveaxis(log_p, 1, 0), strict=True):
         yield name, -member
     network = ensemble.scorers_[names.index("network")]
-    yield "one network", -network.score_samples(judged.X)
+    yield "one network", -copy(network).set_params(smoothing=0.0).score_samples(judged.X)
+    yield "one network, smoothed", -network.score_samples(judged.X)
     anomaly = -log_p.mean(axis=1)
     yield "ensemble", anomaly
-    smoothed = anomaly.copy()
+    filled = fill_holes(anomaly)
+    yield "ensemble, holes filled", filled
+    smoothed = filled.copy()
     for volume in np.unique(judged.volume):
         rows = judged.volume == volume
-        smoothed[rows] = smooth_across_slices(anomaly[rows], judged.position[rows], SLICE_SMOOTHING)
-    yield "ensemble, smoothed across slices", smoothed
+        smoothed[rows] = smooth_across_slices(filled[rows], judged.position[rows], SLICE_SMOOTHING)
+    yield "ensemble, holes filled, smoothed across slices", smoothed
 
 
 def _row(judged, anomaly, threshold, **names):

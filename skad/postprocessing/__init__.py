@@ -1,10 +1,11 @@
-"""From an anomaly map to lesions: smoothing inside the foreground, thresholds, tables of lesions."""
+"""From an anomaly map to lesions: smoothing, filling holes, thresholds, tables of lesions."""
 
 from typing import TYPE_CHECKING
 
 from skad.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skad.postprocessing.holes import fill_holes
     from skad.postprocessing.lesions import (
         hysteresis_threshold,
         lesion_table,
@@ -17,6 +18,7 @@ else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
+    "fill_holes",
     "hysteresis_threshold",
     "lesion_table",
     "number_lesions",

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _BaseComposition
 
 from skad.base import PixelScorerMixin, normal_sample, observed_images, takes_pairs
+from skad.postprocessing import fill_holes
 from skad.utils.out_of_core import take_slices
 from skad.utils.typing import Array
 
@@ -39,6 +40,9 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     cv : int or None, default=None
         Number of folds, blocks of consecutive slices; a scorer with ``random_state`` gets another one in each
         fold, drawn from its own. None fits each scorer once, to all slices, and calibrates it on them.
+    fill_holes : bool, default=False
+        Give pixels that a more abnormal rim encloses the score of that rim, see
+        :func:`skad.postprocessing.fill_holes`: for lesions with a core that looks more normal.
     contamination : float, default=0.01
         Share of the training foreground that ``predict`` would call abnormal; sets ``offset_``.
 
@@ -89,13 +93,15 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         "scorers": [list, tuple],
         "weights": ["array-like", None],
         "cv": [Interval(Integral, 2, None, closed="left"), None],
+        "fill_holes": ["boolean"],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
     }
 
-    def __init__(self, scorers, *, weights=None, cv=None, contamination=0.01):
+    def __init__(self, scorers, *, weights=None, cv=None, fill_holes=False, contamination=0.01):
         self.scorers = scorers
         self.weights = weights
         self.cv = cv
+        self.fill_holes = fill_holes
         self.contamination = contamination
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -152,7 +158,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         maps = [_map(each, held_out) for each in fits]
         knots, tails = (np.array(parts) for parts in zip(*map(_tail, maps), strict=True))
         log_p = [_log_p(*each) for each in zip(maps, knots, tails, strict=True)]
-        return fits, knots, tails, self._mean(np.stack(log_p, axis=1))
+        return fits, knots, tails, self._combine(np.stack(log_p, axis=1))
 
     def _check_members(self):
         if not self.scorers:
@@ -171,7 +177,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
             raise ValueError(f"weights should be one for each of {len(names)} scorers, got {self.weights}.")
 
     def _score(self, X):
-        return self._mean(self._features(X))
+        return self._combine(self._features(X))
 
     def _features(self, X):
         return self._log_p(X)
@@ -182,8 +188,9 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         log_p = np.stack([_log_p(_map(fitted, X), knots, tail) for fitted, knots, tail in fits], axis=1)
         return log_p.reshape(len(X), -1, len(self.scorers), *log_p.shape[2:]).mean(axis=1)
 
-    def _mean(self, log_p):
-        return np.average(log_p, axis=1, weights=self.weights)
+    def _combine(self, log_p):
+        score = np.average(log_p, axis=1, weights=self.weights)
+        return -fill_holes(-score) if self.fill_holes else score
 
 
 def _seen_by(scorer, X):

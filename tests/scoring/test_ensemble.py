@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
+from skad.postprocessing import fill_holes
 from skad.scoring import EnsembleScorer, IntensityScorer, ResidualScorer, SyntheticAnomalyScorer
 
 rng = np.random.default_rng(0)
@@ -28,6 +29,16 @@ def test_score_is_the_mean_logarithm_of_the_shares_of_more_abnormal_normal_pixel
     ensemble = EnsembleScorer([("bright", BRIGHT), ("dark", DARK)], weights=weights).fit(X)
     expected = shares[0] * log_share(NEW[:, 0], X[:, 0]) + shares[1] * log_share(-NEW[:, 1], -X[:, 1])
     assert_allclose(ensemble.score_samples(NEW), expected, atol=0.03)
+
+
+def test_holes_of_the_combined_map_are_filled():
+    members = [("bright", BRIGHT), ("dark", DARK)]
+    scores = EnsembleScorer(members).fit(X).score_samples(NEW)
+    filling = EnsembleScorer(members, fill_holes=True, contamination=0.2).fit(X)
+    filled = filling.score_samples(NEW)
+    assert_array_equal(filled, -fill_holes(-scores))
+    assert (filled < scores).any()
+    assert filling.offset_ == pytest.approx(np.nanquantile(filling.score_samples(X), 0.2))
 
 
 def test_the_offset_is_the_quantile_of_the_training_scores():

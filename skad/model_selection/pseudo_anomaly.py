@@ -1,8 +1,8 @@
 """Scores of a detector without a label: synthetic lesions in held-out normal slices."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,8 +13,17 @@ from sklearn.utils.metadata_routing import UNUSED
 from skad.metrics import foreground_average_precision_score
 from skad.metrics.groups import check_groups
 from skad.model_selection.splitters import has_abnormal_pixel
-from skad.synthetic import Blobs, Deformations, ForeignPatches, InSomeContrasts, LostStructure
+from skad.synthetic import (
+    Appearance,
+    Blobs,
+    Deformations,
+    ForeignPatches,
+    InSomeContrasts,
+    Lesions,
+    LostStructure,
+)
 from skad.training import seeded
+from skad.utils.contrasts import with_bright_lesions
 from skad.utils.typing import Array, FloatArray
 from skad.utils.validation import foreground_of
 
@@ -106,6 +115,36 @@ class PseudoAnomalyScorer(BaseEstimator):
         self.per_family = per_family
         self.n_slices = n_slices
         self.random_state = random_state
+
+    @classmethod
+    def for_contrasts(cls, names: Sequence[str], **params: Any) -> Self:
+        """The scorer for contrasts of these names.
+
+        Lesions are bright on FLAIR and T2 and do not show in other contrasts. Without such a contrast the
+        lesions are those of `FAMILIES`.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of the contrasts, in the order of the images, such as ``volume.contrasts``.
+        **params
+            Other parameters.
+
+        Returns
+        -------
+        PseudoAnomalyScorer
+
+        Examples
+        --------
+        >>> from skad.model_selection import PseudoAnomalyScorer
+        >>> list(PseudoAnomalyScorer.for_contrasts(["T1w", "FLAIR"]).families)
+        ['bright_lesions']
+        """
+        bright = with_bright_lesions(names)
+        if not bright:
+            return cls(**params)
+        lesions = Lesions(appearance=Appearance(signs=(1,) * len(bright), sign_share=1.0))
+        return cls(families={"bright_lesions": InSomeContrasts(lesions, contrasts=bright)}, **params)
 
     def __call__(self, estimator, X, y=None, **params):
         """Do what `score` does."""

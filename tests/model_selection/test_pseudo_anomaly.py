@@ -244,3 +244,19 @@ def test_a_pipeline_that_starts_from_images_is_scored_whole(phantom):
     ).fit(phantom.X)
     assert isinstance(pipeline, Pipeline)
     assert 0 < PseudoAnomalyScorer(n_slices=8)(pipeline, phantom.X, phantom.y) < 1
+
+
+def test_where_lesions_are_bright_on_flair_they_show_in_nothing_else():
+    X = np.random.default_rng(0).normal(size=(6, 3, 24, 20)).astype(np.float32)
+    scorer = PseudoAnomalyScorer.for_contrasts(["T1w", "dwi", "FLAIR"], n_slices=6)
+    ((name, planted, mask),) = scorer.plant(X)
+    assert name == "mixed" and mask.any()
+    np.testing.assert_array_equal(planted[:, :2], X[:, :2])
+    inside = mask == 1
+    assert planted[:, 2][inside].mean() > X[:, 2][inside].mean() + 0.4
+
+
+def test_without_such_a_contrast_lesions_are_of_all_families():
+    assert PseudoAnomalyScorer.for_contrasts(["T1w"], n_slices=3).get_params() == (
+        PseudoAnomalyScorer(n_slices=3).get_params()
+    )

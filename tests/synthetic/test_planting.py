@@ -199,6 +199,15 @@ def test_each_contrast_shows_the_lesion_with_the_share_asked_for(share):
     assert shown.double().mean(dim=0).tolist() == pytest.approx([expected] * 3, abs=4 / (2 * 4000**0.5))
 
 
+def test_only_the_contrasts_asked_for_show_the_lesion():
+    images, foreground = _slices(n=3, n_contrasts=3)
+    planted, mask = InSomeContrasts(_Stamp(1), contrasts=[2, 0]).plant(images, foreground)
+    expected, expected_mask = _Stamp(1).plant(images[:, [2, 0]], foreground)
+    assert torch.equal(planted[:, [2, 0]], expected)
+    assert torch.equal(planted[:, 1], images[:, 1])
+    assert torch.equal(mask, expected_mask)
+
+
 def test_structure_of_a_blob_is_the_fraction_asked_for():
     images, foreground = _slices(n=20, height=64, width=64)
     family = Blobs(radius=(20.0, 20.0), n_lesions=(1, 1), structure=(0.3, 0.3), texture=0.0)

@@ -37,6 +37,7 @@ TASKS = {  # question -> who -> task of speed_tasks.py
     "writing a map, gzip": {"skad": "write_skad"},
     "10 epochs of ContrastTranslator": {"skad": "train_skad", "torch loop": "train_torch"},
     "10 epochs of IntroVAE": {"skad": "introvae_skad", "loop from the equations": "introvae_torch"},
+    "10 epochs of GMVAE": {"skad": "gmvae_skad", "loop from the equations": "gmvae_torch"},
     "latent search of 8 images": {"skad": "search_skad", "loop from the equations": "search_torch"},
     "ROC-AUC of 4 million pixels": {"skad": "auc_skad", "scikit-learn": "auc_sklearn"},
 }
@@ -111,9 +112,11 @@ def rows_of(question, results):
         yield row
 
 
-def tasks(now, before, peers, runs):
-    """The tasks of speed_tasks.py."""
+def tasks(now, before, peers, runs, about=""):
+    """The tasks of speed_tasks.py whose question contains a text."""
     for question, whos in TASKS.items():
+        if about not in question:
+            continue
         measures = {}
         for who, task in whos.items():
             python = peers if who in ("torchio", "MONAI") else now
@@ -185,6 +188,7 @@ def main():
     parser.add_argument(
         "--only", nargs="+", choices=("start", "tasks", "score"), default=["start", "tasks", "score"]
     )
+    parser.add_argument("--about", default="", help="of the tasks only those whose question contains this")
     parser.add_argument("--out", type=Path, default=Path("docs/results/speed.csv"))
     arguments = parser.parse_args()
     now = Python(HERE.parent)
@@ -192,7 +196,7 @@ def main():
     peers = arguments.peers and Python(HERE.parent, arguments.peers)
     parts = {
         "start": lambda: start_up(now, before, arguments.runs),
-        "tasks": lambda: tasks(now, before, peers, arguments.runs),
+        "tasks": lambda: tasks(now, before, peers, arguments.runs, arguments.about),
         "score": lambda: scoring(now, before, arguments.runs),
     }
     versions = json.loads((peers or now).run(str(HERE / "speed_tasks.py"), "versions")["output"])

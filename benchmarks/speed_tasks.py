@@ -188,6 +188,53 @@ def introvae_torch():
     return lambda: [step(batch) for _ in range(10) for batch in X.split(8)]
 
 
+def _gmvae():
+    from skad.reconstruction import GMVAEReconstructor
+
+    settings = {"channels": (8, 16), "batch_size": 8, "lr": 1e-4}
+    return GMVAEReconstructor(**settings, random_state=0, device="cpu", max_epochs=1)
+
+
+def gmvae_skad():
+    X, model = _slices(n_contrasts=1), _gmvae()
+    model.fit(X[:8])
+    return lambda: model.set_params(max_epochs=10).fit(X)
+
+
+def gmvae_torch():
+    """The evidence lower bound of Dilokthanakul et al. 2016 (section 3) in a plain loop."""
+    import math
+
+    import torch
+
+    X = torch.from_numpy(_slices(n_contrasts=1))
+    model = _gmvae().fit(X[:8].numpy())
+    network = model.module_.train()
+    optimizer = torch.optim.Adam(network.parameters(), model.lr)
+    sizes = [model.latent_channels, model.w_channels]
+
+    def draw(mean, log_variance):
+        return mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+
+    def step(batch):
+        x = network.scale(batch)
+        (z_mean, w_mean), (z_log, w_log) = (each.split(sizes, dim=1) for each in network.encoder(x))
+        z, w = draw(z_mean, z_log), draw(w_mean, w_log)
+        means, logs = network.prior(w)
+        q = (-0.5 * ((z[:, None] - means) ** 2 / logs.exp() + logs).sum(2)).softmax(1)
+        variance = z_log.exp()[:, None] + (z_mean[:, None] - means) ** 2
+        z_term = (q * 0.5 * (logs - z_log[:, None] + variance / logs.exp() - 1).sum(2)).sum((1, 2, 3))
+        w_term = 0.5 * (w_mean**2 + w_log.exp() - 1 - w_log).sum((1, 2, 3))
+        c_term = (math.log(q.shape[1]) + (q * q.log()).sum(1)).clamp(min=model.free_bits).sum((1, 2))
+        surprise = 0.5 * ((x - network.decoder(z)) / model.noise) ** 2 + math.log(model.noise)
+        loss = (surprise.sum((1, 2, 3)) + z_term + w_term + c_term).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return lambda: [step(batch) for _ in range(10) for batch in X[torch.randperm(len(X))].split(8)]
+
+
 def search_skad():
     from sklearn.frozen import FrozenEstimator
 

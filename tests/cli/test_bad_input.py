@@ -201,7 +201,7 @@ def test_a_label_file_that_cannot_be_drawn_costs_the_picture_only(
     code, out, err = run("score", detector, tmp_path / "in", "--out", tmp_path / "maps")
     assert code == 1
     is_one_sentence(err, ["sub-04_label-lesion_mask.nii.gz is damaged"])
-    assert "1 maps" in out and (tmp_path / "maps/sub-04/anat/sub-04_desc-anomaly_map.nii.gz").exists()
+    assert "1 map in" in out and (tmp_path / "maps/sub-04/anat/sub-04_desc-anomaly_map.nii.gz").exists()
 
 
 def test_a_failed_session_does_not_hide_the_other(detector, tmp_path, brain, write_subject, run):
@@ -215,7 +215,7 @@ def test_a_failed_session_does_not_hide_the_other(detector, tmp_path, brain, wri
     bad = tmp_path / "in/sub-04/ses-1/anat/sub-04_ses-1_T1w.nii.gz"
     bad.write_bytes(bad.read_bytes()[:-200])
     code, out, err = run("score", detector, tmp_path / "in", "--out", tmp_path / "maps", "--no-figures")
-    assert code == 1 and "1 maps" in out
+    assert code == 1 and "1 map in" in out
     is_one_sentence(err, ["sub-04_ses-1: ", "sub-04_ses-1_T1w.nii.gz"])
     name = "sub-04/ses-2/anat/sub-04_ses-2_desc-anomaly_map.nii.gz"
     assert [

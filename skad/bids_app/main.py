@@ -37,6 +37,10 @@ def main(argv=None):
         Exit code, one of those that the BIDS execution specification recommends; 130, 143 or 129 where a
         signal ended the run.
 
+    See Also
+    --------
+    skad.VolumeAnomalyDetector.score_cohort : Scores the scans of a folder, in Python.
+
     References
     ----------
     Gorgolewski et al., BIDS apps: Improving ease of use, accessibility, and reproducibility of neuroimaging

@@ -51,7 +51,9 @@ def false_positives(rows):
     for judged in dict.fromkeys(row["judged on"] for row in rows):
         of_cohort = [row for row in rows if row["judged on"] == judged]
         columns = [f"false positives, {name} hospitals" for name in ("known", "new")]
-        lines.append([judged, *(_over_seeds(of_cohort, "ensemble, holes filled", column) for column in columns)])
+        lines.append(
+            [judged, *(_over_seeds(of_cohort, "ensemble, holes filled", column) for column in columns)]
+        )
     return _markdown(lines)
 
 

@@ -27,4 +27,9 @@ def kl_to_standard_normal(mean, log_variance):
 
 def draw_normal(mean, log_variance):
     """A draw from N(mean, exp(log_variance)) that gradients pass (K, II-B.1: z = mu + sigma * epsilon)."""
-    return mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+    return mean + (0.5 * log_variance).exp() * standard_normal_like(mean)
+
+
+def standard_normal_like(values):
+    """Standard normal values of the same shape; of the same seed the same, however `values` lie in memory."""
+    return torch.randn(values.shape, dtype=values.dtype, device=values.device)

@@ -5,7 +5,7 @@ import contextlib
 import torch
 from torch import nn
 
-from skad.nn.divergence import draw_normal, kl_to_standard_normal
+from skad.nn.divergence import draw_normal, kl_to_standard_normal, standard_normal_like
 from skad.nn.reconstruction_error import reconstruction_error
 
 
@@ -72,7 +72,7 @@ def introspective_losses(network, images, foreground, *, alpha, beta, margin, sa
     generated = [reconstructed]
     with _no_running_statistics(network):
         if sample_prior:
-            generated.append(network.decoder(torch.randn_like(mean)))
+            generated.append(network.decoder(standard_normal_like(mean)))
         generated = torch.cat([torch.where(foreground, each, x) for each in generated])
         kl_of_encoder = kl_to_standard_normal(*network.encoder(generated.detach())).view(-1, len(x))
         kl_of_decoder = kl_to_standard_normal(*network.encoder(generated)).view(-1, len(x))

@@ -65,11 +65,11 @@ def test_losses_are_the_equations_with_every_pass_written_out(network, batch, sa
     losses = introspective_losses(network, *batch, **PAPER, sample_prior=sample_prior)
     torch.manual_seed(1)
     mean, log_variance = network.encoder(images)
-    decoded = network.decoder(mean + (log_variance / 2).exp() * torch.randn_like(mean))
+    decoded = network.decoder(mean + (log_variance / 2).exp() * torch.randn(mean.shape))
     error = reconstruction_error(images, decoded, foreground)
     shown = [torch.where(foreground, decoded, -1.0)]
     if sample_prior:
-        shown.append(torch.where(foreground, network.decoder(torch.randn_like(mean)), -1.0))
+        shown.append(torch.where(foreground, network.decoder(torch.randn(mean.shape)), -1.0))
     kl_fake = kl_to_standard_normal(*network.encoder(torch.cat(shown)))
     kl = kl_to_standard_normal(mean, log_variance).mean()
     margin = 0.5 * (120 - kl_fake).clamp(min=0).sum() / 3

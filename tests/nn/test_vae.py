@@ -150,7 +150,7 @@ def test_vae_objective_is_divergence_plus_weighted_error():
     losses = vae_losses(network, images, foreground, reconstruction_weight=0.04)
     torch.manual_seed(1)
     mean, log_variance = network.encoder(images)
-    decoded = network.decoder(mean + (log_variance / 2).exp() * torch.randn_like(mean))
+    decoded = network.decoder(mean + (log_variance / 2).exp() * torch.randn(mean.shape))
     kl = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum((1, 2, 3)).mean()
     error = reconstruction_error(images, decoded, foreground, ssim_weight=0.5).mean()
     torch.testing.assert_close(losses["loss"], kl + 0.04 * error)

@@ -15,7 +15,7 @@ _LINE = "%(asctime)s %(message)s"
 def messages(
     *, quiet: bool = False, verbose: bool = False, log: PathLike | None = None, without: str | None = None
 ) -> Iterator[None]:
-    """Show what skad logs for the time of the block, as the commands do.
+    r"""Show what skad logs for the time of the block, as the commands do.
 
     Without a terminal, or with `verbose`, every finished item is a line on standard error; else a bar stands
     for these lines.

@@ -2,10 +2,12 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 
 _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 class Terminated(BaseException):
@@ -30,8 +32,9 @@ def ended_by_signals():
     try:
         yield
     except Terminated:  # Ctrl-C reaches the workers as well: the terminal sends it to all
-        for child in multiprocessing.active_children():
-            child.kill()
+        for child in multiprocessing.active_children():  # those of joblib have no working `kill`
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, _KILL)
         raise
     finally:
         for signum in replaced:

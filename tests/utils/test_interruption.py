@@ -5,7 +5,9 @@ import os
 import signal
 import time
 
+import joblib
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from skad.utils.interruption import Terminated, ended_by_signals
 
@@ -44,3 +46,15 @@ def test_workers_end_with_it(signum):
         time.sleep(5)
     worker.join(timeout=30)
     assert worker.exitcode == -signal.SIGKILL
+
+
+def test_workers_of_joblib_end_with_it(signum):
+    pids = set(joblib.Parallel(n_jobs=2)(joblib.delayed(os.getpid)() for _ in range(4)))
+    with pytest.raises(Terminated), ended_by_signals():
+        os.kill(os.getpid(), signum)
+        time.sleep(5)
+    deadline = time.monotonic() + 30
+    while pids & {child.pid for child in multiprocessing.active_children()}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)  # the next test gets new workers

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Odd(Exception):
 
     def __init__(self, first, second):
         super().__init__(first)
+        self.lock = threading.Lock()
 
 
 def odd(item):

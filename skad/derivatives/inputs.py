@@ -1,6 +1,5 @@
 """The files that a map is made from, so that a replaced scan is noticed."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Self
 
 from skad.io import Volume
 from skad.io.nifti import files_of
+from skad.utils.files import sha256
 from skad.utils.typing import PathLike
 
 
@@ -33,13 +33,13 @@ class InputFile:
     def of(cls, path: PathLike) -> Self:
         """The state of a file, which is read whole."""
         size, modified = _size_and_time(path)
-        return cls(size, modified, _digest(path))
+        return cls(size, modified, sha256(*_files(path)))
 
     def is_of(self, path: PathLike) -> bool:
         """Whether a file has this content; it is read only if its size is the same and its time is not."""
         try:
             size, modified = _size_and_time(path)
-            return size == self.size and (modified == self.modified or _digest(path) == self.sha256)
+            return size == self.size and (modified == self.modified or sha256(*_files(path)) == self.sha256)
         except OSError:
             return False
 
@@ -75,13 +75,6 @@ def _paths(volume, contrasts):
 
 def _files(path):
     return tuple(dict.fromkeys(files_of(Path(path))))
-
-
-def _digest(path):
-    digest = hashlib.sha256()
-    for each in _files(path):
-        digest.update(each.read_bytes())
-    return digest.hexdigest()
 
 
 def _size_and_time(path):

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.augmentation import Augmentation, Geometry, Scanner
-from skad.base import PixelScorerMixin, normal_sample, observed_images
+from skad.base import PixelScorerMixin, blank_background, normal_sample, observed_images
 from skad.mixture.fitting import fit_mixture, sample_pixels
 from skad.nn.atlas_maps import share_explained_by_place
 from skad.nn.background import fill_background, foreground_mean, split_background
@@ -22,7 +22,6 @@ from skad.synthetic import Lesions, plant_families
 from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.names import check_name
 from skad.utils.typing import Array
-from skad.utils.validation import foreground_of
 
 _N_COMPONENTS, _MAX_PIXELS = 3, 40_000  # of the mixture behind conditional maps
 _OFFSET_SLICES = 64  # of 254 glioma slices, so many leave 1 +- 0.13 % (SD) below the threshold, 32 0.29 %
@@ -351,8 +350,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         return logits[:, 0]
 
     def _score(self, X):
-        logits = map_slices(self, self._network_map, X)
-        logits[~foreground_of(observed_images(X))] = np.nan
+        logits = blank_background(map_slices(self, self._network_map, X), X)
         return -smooth_foreground(logits, self.smoothing)
 
     def _features(self, X):

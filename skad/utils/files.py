@@ -142,10 +142,13 @@ def sweep(folder: PathLike) -> None:
             path.unlink()
 
 
-def sha256(path: PathLike) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(*paths: PathLike) -> str:
+    """SHA-256 of a file, or of several one after the other, hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()
 
 
 def _sweep_earlier(path):

@@ -16,7 +16,6 @@ import multiprocessing
 import resource
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +30,7 @@ from skad.metrics import (
 )
 from skad.postprocessing import fill_holes, smooth_across_slices, smooth_foreground
 from skad.scoring import make_lesion_ensemble
+from skad.training.device import resolve_device
 
 CONTRASTS = {"glioma": ("T1w", "FLAIR", "ce-gadolinium_T1w"), "stroke": ("FLAIR",)}
 JUDGED = {"glioma": ("glioma", "ms"), "stroke": ("stroke",)}
@@ -110,6 +110,7 @@ def measure(
     start, cpu = time.perf_counter(), time.process_time()
     ensemble.fit(X)
     costs = {
+        "device": _name_of(device),
         "epochs": dict(ensemble.scorers)["network"].max_epochs,
         "training (s)": round(time.perf_counter() - start, 1),
         "training (CPU s)": round(time.process_time() - cpu, 1),
@@ -127,6 +128,11 @@ def measure(
         if maps is not None:
             _write_maps(Path(maps) / f"{cohort}-{name}-{seed}.npz", steps, judged)
     return rows
+
+
+def _name_of(device):
+    device = resolve_device(device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _epochs_within(seconds, ensemble, X):
@@ -172,9 +178,7 @@ def _steps(ensemble, judged):
     names = [name for name, _ in ensemble.scorers]
     for name, member in zip(names, np.moveaxis(log_p, 1, 0), strict=True):
         yield name, -member
-    network = ensemble.scorers_[names.index("network")]
-    yield "one network", -copy(network).set_params(smoothing=0.0).score_samples(judged.X)
-    yield "one network, smoothed", -network.score_samples(judged.X)
+    yield "one network", -ensemble.scorers_[names.index("network")].score_samples(judged.X)
     anomaly = -log_p.mean(axis=1)
     yield "ensemble", anomaly
     filled = fill_holes(anomaly)

@@ -18,7 +18,7 @@ TEMPLATE = Path(__file__).with_name("champion_template.md")
 SCORES = ("AUC", "AP", "Dice")
 JUDGED = ("glioma", "ms", "stroke")
 MISSING = "Not measured yet: there are no rows of this cohort."
-LABELS = {"mixture": "mixture alone", "network": "networks alone, cross-fitted and smoothed"}
+LABELS = {"mixture": "mixture alone", "network": "networks alone, cross-fitted"}
 
 
 def tables(rows, judged):
@@ -60,12 +60,16 @@ def false_positives(rows):
 def costs(rows):
     """Epochs, time and memory of every training and scoring."""
     names = ("epochs", "training (s)", "training (CPU s)", "scoring (s per slice)", "memory (GB)")
-    lines = [["trained on, judged on", *names], ["---"] * (1 + len(names))]
-    for judged in dict.fromkeys((row["cohort"], row["judged on"]) for row in rows):
-        of_cohort = [row for row in rows if (row["cohort"], row["judged on"]) == judged]
-        means = [np.mean([float(row[name]) for row in of_cohort]) for name in names]
-        lines.append([", ".join(judged), *(f"{mean:.3g}" for mean in means)])
+    lines = [["device", "trained on, judged on", *names], ["---"] * (2 + len(names))]
+    for device, cohort, judged in dict.fromkeys(_run(row) for row in rows):
+        alike = [row for row in rows if _run(row) == (device, cohort, judged)]
+        means = [np.mean([float(row[name]) for row in alike]) for name in names]
+        lines.append([device, f"{cohort}, {judged}", *(f"{mean:.3g}" for mean in means)])
     return _markdown(lines)
+
+
+def _run(row):
+    return row["device"], row["cohort"], row["judged on"]
 
 
 def _markdown(lines):
@@ -82,6 +86,7 @@ def main():
     parser.add_argument("rows", type=Path, nargs="+", help="one or several files of champion.py")
     parser.add_argument("page", type=Path)
     parser.add_argument("--machine", default="", help="what the rows were measured on")
+    parser.add_argument("--costs", type=Path, nargs="*", default=[], help="more rows, for the costs only")
     parser.add_argument("--without-mirror", type=Path, nargs="*", default=[], help="of an earlier ensemble")
     arguments = parser.parse_args()
     rows = _rows(arguments.rows)
@@ -89,7 +94,7 @@ def main():
     earlier = [row | {"step": "ensemble without the mirror input"} for row in earlier]
     found = {name: tables(earlier + rows, name) for name in JUDGED}
     text = TEMPLATE.read_text(encoding="utf-8").format(
-        machine=arguments.machine, false_positives=false_positives(rows), costs=costs(rows), **found
+        machine=arguments.machine, false_positives=false_positives(rows), costs=costs(rows + _rows(arguments.costs)), **found
     )
     arguments.page.write_text(text, encoding="utf-8")
 

@@ -30,8 +30,9 @@ All images are simulated (`make_phantom`). "Share of peak" is the rate times the
 operations of the convolutions and matrix products, divided by the rate of a large bf16 matrix
 product on the same device. Differences of maps are in standard deviations of the CPU's float32 map
 over its foreground; "tf32" is PyTorch's default for convolutions in float32. The networks of the
-comparison with the CPU and of the scan at 1 mm are trained for one epoch only. IntroVAE and the
-latent search were measured before the autoencoders' convolutions had the layout channels_last.
+comparison with the CPU and of the scan at 1 mm are trained for one epoch only. IntroVAE was
+measured before the autoencoders' convolutions had the layout channels_last, and the latent search
+on an H100.
 
 {tables}
 """

@@ -284,6 +284,7 @@ def tests(inputs, device, deadline):
         yield "pytest -m gpu", "not run", "", "needs pytest and a CUDA device"
         return
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests", "-p", "no:cacheprovider"]
+    command += ["-W", "ignore:.torch.jit.script:DeprecationWarning"]  # torch 2.11's own, on Python 3.12
     ran = subprocess.run(command, capture_output=True, text=True)
     yield "pytest -m gpu", f"exit code {ran.returncode}", "", (ran.stdout.strip().splitlines() or [""])[-1]
 

@@ -12,12 +12,11 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.augmentation import Augmentation, Geometry, Scanner
-from skad.base import PixelScorerMixin, blank_background, normal_sample, observed_images
+from skad.base import PixelScorerMixin, normal_sample, observed_images
 from skad.mixture.fitting import fit_mixture, sample_pixels
 from skad.nn.atlas_maps import share_explained_by_place
 from skad.nn.background import fill_background, foreground_mean, split_background
 from skad.nn.lesion_network import INPUTS, LesionNetwork
-from skad.postprocessing import smooth_foreground
 from skad.synthetic import Lesions, plant_families
 from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.names import check_name
@@ -113,8 +112,6 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         Weight of the Dice loss beside the cross-entropy.
     flip_average : bool, default=True
         Score the mean logit of every slice and its mirror image.
-    smoothing : float, default=0.0
-        Standard deviation of the Gaussian that smooths the logits inside the foreground, pixels; 0 for none.
     augmentation : "auto", Augmentation or None, default="auto"
         Random views: its geometry before planting, for that is what the patient does, and its intensity after
         planting, for that is what the scanner does. "auto": flips, rotation up to 10 degrees, size by 10 %,
@@ -191,7 +188,6 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         "depth": [Interval(Integral, 0, None, closed="left")],
         "dice": [Interval(Real, 0, None, closed="left")],
         "flip_average": ["boolean"],
-        "smoothing": [Interval(Real, 0, None, closed="left")],
         "augmentation": [StrOptions({"auto"}), Augmentation, None],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
         "epoch_size": [Interval(Integral, 1, None, closed="left")],
@@ -209,7 +205,6 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         depth=4,
         dice=0.0,
         flip_average=True,
-        smoothing=0.0,
         augmentation="auto",
         contamination=0.01,
         epoch_size=1,
@@ -231,7 +226,6 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self.depth = depth
         self.dice = dice
         self.flip_average = flip_average
-        self.smoothing = smoothing
         self.augmentation = augmentation
         self.contamination = contamination
         self.epoch_size = epoch_size
@@ -350,8 +344,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         return logits[:, 0]
 
     def _score(self, X):
-        logits = blank_background(map_slices(self, self._network_map, X), X)
-        return -smooth_foreground(logits, self.smoothing)
+        return -map_slices(self, self._network_map, X)
 
     def _features(self, X):
         return map_slices(self, self.module_.features, X)

@@ -24,10 +24,8 @@ def test_names_of_contrasts_say_where_lesions_are_bright(contrasts, signs, contr
     assert members["mixture"].sign == (contrast is not None)
 
 
-def test_holes_are_filled_and_logits_smoothed():
-    ensemble = make_lesion_ensemble(["T1w", "FLAIR"])
-    assert ensemble.fill_holes
-    assert dict(ensemble.scorers)["network"].smoothing == 1.0
+def test_holes_are_filled():
+    assert make_lesion_ensemble(["T1w", "FLAIR"]).fill_holes
 
 
 def test_one_contrast_has_nothing_to_be_conditioned_on():

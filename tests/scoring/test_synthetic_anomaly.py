@@ -7,7 +7,6 @@ from sklearn.metrics import roc_auc_score
 
 from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.persistence import load, save
-from skad.postprocessing import smooth_foreground
 from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, dice_loss, segmentation_loss
 from skad.synthetic import Blobs, Deformations
 
@@ -120,13 +119,6 @@ def test_score_is_minus_the_logit(images):
         logits = scorer.module_(torch.from_numpy(filled), foreground)[:, 0].numpy()
     expected = np.where(np.isnan(images[:, 0]), np.nan, -logits)
     np.testing.assert_allclose(scorer.score_samples(images), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_logits_are_smoothed_inside_the_foreground(images):
-    scorer = SyntheticAnomalyScorer(**FAST).fit(images)
-    scores = scorer.score_samples(images)
-    smoothed = scorer.set_params(smoothing=1.5).score_samples(images)
-    np.testing.assert_allclose(smoothed, smooth_foreground(scores, 1.5), rtol=1e-5, atol=1e-6)
 
 
 def test_averaged_scores_of_a_mirrored_slice_are_mirrored(images):

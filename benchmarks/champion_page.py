@@ -94,7 +94,10 @@ def main():
     earlier = [row | {"step": "ensemble without the mirror input"} for row in earlier]
     found = {name: tables(earlier + rows, name) for name in JUDGED}
     text = TEMPLATE.read_text(encoding="utf-8").format(
-        machine=arguments.machine, false_positives=false_positives(rows), costs=costs(rows + _rows(arguments.costs)), **found
+        machine=arguments.machine,
+        false_positives=false_positives(rows),
+        costs=costs(rows + _rows(arguments.costs)),
+        **found,
     )
     arguments.page.write_text(text, encoding="utf-8")
 

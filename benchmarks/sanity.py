@@ -20,7 +20,7 @@ from skad.benchmark.layout import Layout, Step, is_done
 from skad.benchmark.results import read_rows, write_rows
 from skad.benchmark.slices import CohortSlices
 from skad.plotting import save_figure
-from skad.plotting.drawing import GREYS_PERCENT, MAP_COLORS, TRUTH_COLOR
+from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS, TRUTH_COLOR
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -134,7 +134,7 @@ def panels(shown, maps, lesion):
     n_rows = [-(-len(each) // _COLUMNS) for each in (shown, maps)]
     figure = Figure(figsize=(1.5 * _COLUMNS, 1.9 * sum(n_rows)), layout="constrained")
     axes = figure.subplots(sum(n_rows), _COLUMNS, squeeze=False)
-    greys = np.nanpercentile(shown["image"], GREYS_PERCENT)
+    greys = np.nanpercentile(shown["image"], GRAYS_PERCENT)
     for axis in axes.ravel():
         axis.axis("off")
     for axis, (name, image) in zip(axes[: n_rows[0]].ravel(), shown.items(), strict=False):

@@ -23,6 +23,7 @@ import torch
 from scipy import ndimage
 from sklearn.base import clone
 
+from skad.base import observed_images
 from skad.metrics import (
     foreground_average_precision_score,
     foreground_best_dice_score,
@@ -39,8 +40,8 @@ SLICE_SMOOTHING = 1.0  # mm, that of `skad fit --method ensemble`
 LOW, STEP = -1.0, 2 / 254  # of intensities as 8 bits; 0 is background
 
 
-def write_slices(data, out):
-    """Slices of the normal training fold, and of all patients that are judged."""
+def write_slices(data, out, context=None):
+    """Slices of the normal training fold and of all patients that are judged, alone or with neighbors."""
     from skad.datasets import load_bids  # the other commands run where no scan is read
     from skad.preprocessing import VolumePreprocessor
 
@@ -51,14 +52,14 @@ def write_slices(data, out):
         prepare = VolumePreprocessor(size=(128, 128), intensity="whitematter")
         train = prepare.fit_transform(folds["train"])
         normal = ~train.y.any(axis=(1, 2))
-        arrays[f"{cohort}_train"] = _packed(train.X[normal])
+        arrays[f"{cohort}_train"] = _packed(_images(train, context)[normal])
         sites = {volume.info.get("site") for volume in folds["train"]}
         judged = {cohort: folds["validation"]}
         if cohort == "glioma":
             judged["ms"] = load_bids(data / "ms", contrasts=contrasts)
         for name, patients in judged.items():
             stack = prepare.transform(patients)
-            arrays[name] = _packed(stack.X)
+            arrays[name] = _packed(_images(stack, context))
             arrays[f"{name}_labels"] = np.packbits(stack.y > 0)
             arrays[f"{name}_volume"] = stack.volume_index
             arrays[f"{name}_position"] = stack.positions
@@ -66,6 +67,10 @@ def write_slices(data, out):
             arrays[f"{name}_known_site"] = np.array(known)[stack.volume_index]
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out, **arrays)
+
+
+def _images(stack, context):
+    return stack.X if context is None else stack.with_neighbors(context)
 
 
 def _packed(X):
@@ -155,7 +160,7 @@ class _Judged:
     def __init__(self, arrays, name):
         self.name = name
         self.X = _unpacked(arrays[name])
-        shape = (len(self.X), *self.X.shape[2:])
+        shape = (len(self.X), *self.X.shape[-2:])
         self.y = np.unpackbits(arrays[f"{name}_labels"], count=np.prod(shape)).reshape(shape)
         self.volume, self.position = arrays[f"{name}_volume"], arrays[f"{name}_position"]
         self.known = arrays[f"{name}_known_site"]
@@ -173,7 +178,7 @@ def _lesion_sizes(y):
 def _steps(ensemble, judged):
     """Anomaly maps from the plainest to the whole ensemble."""
     flair = CONTRASTS["stroke" if judged.name == "stroke" else "glioma"].index("FLAIR")
-    yield "FLAIR, smoothed", smooth_foreground(judged.X[:, flair], 1.5)
+    yield "FLAIR, smoothed", smooth_foreground(observed_images(judged.X)[:, flair], 1.5)
     log_p = ensemble.transform(judged.X)
     names = [name for name, _ in ensemble.scorers]
     for name, member in zip(names, np.moveaxis(log_p, 1, 0), strict=True):
@@ -216,7 +221,7 @@ def _row(judged, anomaly, threshold, **names):
 
 
 def _write_maps(path, steps, judged):
-    inside = ~np.isnan(judged.X[:, 0])
+    inside = ~np.isnan(observed_images(judged.X)[:, 0])
     members = [name for name in ("mixture", "network") if name in steps]
     maps = {name: np.clip(np.round(12 * steps[name][inside]), 0, 255).astype(np.uint8) for name in members}
     np.savez_compressed(path, **maps)
@@ -250,6 +255,7 @@ def main():
     slices = commands.add_parser("slices")
     slices.add_argument("data", type=Path)
     slices.add_argument("out", type=Path)
+    slices.add_argument("--context", type=float, help="mm to the neighbors that slices come with (2.5-D)")
     measured = commands.add_parser("run")
     measured.add_argument("slices", type=Path)
     measured.add_argument("out", type=Path)

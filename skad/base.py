@@ -13,7 +13,13 @@ from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.out_of_core import map_chunks
 from skad.utils.pickling import StableStateMixin
 from skad.utils.typing import Array, FloatArray, IntArray
-from skad.utils.validation import check_images, check_images_or_pairs, check_pairs, foreground_of
+from skad.utils.validation import (
+    check_images,
+    check_images_or_pairs,
+    check_images_or_series,
+    check_pairs,
+    foreground_of,
+)
 
 _NORMAL_SLICES = 256  # that decide the default threshold
 
@@ -28,12 +34,15 @@ class ImageInputTags(InputTags):
         Whether X (n, C, H, W) is accepted.
     pairs : bool, default=False
         Whether P (n, 2, C, H, W) is accepted.
+    neighbors : bool, default=False
+        Whether slices with the ones below and above them (n, 3, C, H, W) are accepted.
     missing_contrast : bool, default=False
         Whether a contrast may be missing (NaN over a whole slice) at score time.
     """
 
     images: bool = True
     pairs: bool = False
+    neighbors: bool = False
     missing_contrast: bool = False
 
 
@@ -44,7 +53,7 @@ class FeatureMaps(np.ndarray):
 class ImageEstimatorMixin(DocumentationLinkMixin, StableStateMixin):
     """What both kinds share: tags, validation, the learned background."""
 
-    _accepts = "images"  # "images", "pairs" or "both"
+    _accepts = "images"  # "images", "pairs", "both" or "series" (both, and slices with their neighbors)
     _missing_contrast = False
 
     def __sklearn_tags__(self):
@@ -54,6 +63,7 @@ class ImageEstimatorMixin(DocumentationLinkMixin, StableStateMixin):
             allow_nan=True,
             images=self._accepts != "pairs",
             pairs=self._accepts != "images",
+            neighbors=self._accepts == "series",
             missing_contrast=self._missing_contrast,
         )
         tags.target_tags.required = False
@@ -282,8 +292,18 @@ def takes_pairs(estimator: object) -> bool:
     return getattr(get_tags(estimator).input_tags, "pairs", False)
 
 
+def takes_neighbors(estimator: object) -> bool:
+    """Whether an estimator's input may be slices with the ones below and above them, told by its tags."""
+    return getattr(get_tags(estimator).input_tags, "neighbors", False)
+
+
+def has_neighbors(X: Array) -> bool:
+    """Whether an array holds slices with the ones below and above them."""
+    return X.ndim == 5 and X.shape[1] == 3
+
+
 def observed_images(X: Array) -> Array:
-    """The images of pairs; images as they are."""
+    """The images of pairs, the slices without their neighbors; images as they are."""
     return X if X.ndim == 4 else X[:, 0]
 
 
@@ -293,7 +313,12 @@ def normal_sample(X: Array, n_slices: int = _NORMAL_SLICES) -> FloatArray:
     return np.asarray(X[visible[:: -(-len(visible) // n_slices)]], dtype=np.float32)
 
 
-_CHECKS = {"images": check_images, "pairs": check_pairs, "both": check_images_or_pairs}
+_CHECKS = {
+    "images": check_images,
+    "pairs": check_pairs,
+    "both": check_images_or_pairs,
+    "series": check_images_or_series,
+}
 
 
 def blank_background(scores: FloatArray, X: Array) -> FloatArray:

@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skad.calibration import ConformalCalibrator
@@ -41,6 +43,9 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
     slice_smoothing : float, default=0.0
         Standard deviation, in mm, of a Gaussian that smooths the scores of a volume across slices. Slices
         much farther apart than that do not influence each other.
+    context : float or None, default=None
+        Give :class:`skad.scoring.SyntheticAnomalyScorer`, alone or in an ensemble, each slice with those so
+        many mm below and above it (2.5-D), see :meth:`skad.preprocessing.SliceStack.with_neighbors`.
     verbose : int or bool, default=False
         Show a progress bar while volumes are read.
 
@@ -78,10 +83,16 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
     (24, 28, 8)
     """
 
-    def __init__(self, pipeline, *, preprocessor=None, slice_smoothing=0.0, verbose=False):
+    _parameter_constraints = {
+        "slice_smoothing": [Interval(Real, 0, None, closed="left")],
+        "context": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(self, pipeline, *, preprocessor=None, slice_smoothing=0.0, context=None, verbose=False):
         self.pipeline = pipeline
         self.preprocessor = preprocessor
         self.slice_smoothing = slice_smoothing
+        self.context = context
         self.verbose = verbose
 
     def fit(self, volumes: Sequence[Volume], y: object = None, *, out: PathLike | None = None) -> Self:
@@ -105,6 +116,7 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         ValueError
             Names the subject or file, or says that every slice has a lesion.
         """
+        self._validate_params()
         volumes = self._fit_preprocessor(volumes)
         X = self._normal_slices(volumes, out)
         self.preprocessor_.set_params(n_jobs=None)  # from here on it gets one volume at a time
@@ -151,19 +163,15 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         Returns
         -------
         float32 ndarray of shape ``volume.shape``
-            High is abnormal; NaN outside the foreground.
-
-        Raises
-        ------
-        ValueError
-            As in `score_volume`.
+            High is abnormal; NaN outside the foreground. Errors are those of `score_volume`.
         """
         check_is_fitted(self)
         stack = self.preprocessor_.transform([self._to_score(volume)])
         if stack.missing_contrasts and not self._allows_missing_contrast():
             raise ValueError(self._lacks(volume, stack.missing_contrasts[0]))
         self._warn_if_unlike_training(stack)
-        anomaly = smooth_across_slices(self._anomaly(stack.X), stack.positions, self.slice_smoothing)
+        X = stack.X if self.context is None else stack.with_neighbors(self.context)
+        anomaly = smooth_across_slices(self._anomaly(X), stack.positions, self.slice_smoothing)
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
         return np.asarray(image.dataobj)
 
@@ -324,8 +332,10 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         if on_error not in ("raise", "yield"):
             raise ValueError(f'on_error should be "raise" or "yield", got {on_error!r}.')
         volumes = list(volumes)
-        score = _score_or_raise if on_error == "raise" else _score_or_error
-        images = Parallel(n_jobs, return_as="generator")(delayed(score)(self, volume) for volume in volumes)
+        caught = () if on_error == "raise" else Exception  # one bad subject must not end a night's work
+        images = Parallel(n_jobs, return_as="generator")(
+            delayed(_map_or_error)(self, volume, caught) for volume in volumes
+        )
         yield from zip(volumes, images, strict=True)
 
     def _anomaly(self, X):
@@ -376,17 +386,14 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
 
     def _normal_slices(self, volumes, out):
         """The slices to learn from; what is remembered of their scans is kept."""
-        normal = read_normal_slices(self.preprocessor_, volumes, out, verbose=bool(self.verbose))
+        settings = {"context": self.context, "verbose": bool(self.verbose)}
+        normal = read_normal_slices(self.preprocessor_, volumes, out, **settings)
         self.profile_, self.training_scans_ = normal.profile, normal.scans
         return normal.X
 
 
-def _score_or_raise(detector, volume):
-    return detector.score_volume(volume)
-
-
-def _score_or_error(detector, volume):
+def _map_or_error(detector, volume, caught):
     try:
         return detector.score_volume(volume)
-    except Exception as error:  # one bad subject must not end a night's work, whatever is wrong with it
+    except caught as error:
         return error

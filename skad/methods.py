@@ -102,7 +102,8 @@ def make_detector(
         Names of the contrasts, for methods that know on which lesions are bright.
     parameters : dict of str to object, default=None
         Values of single parameters, as ``{"score__n_components": 4, "preprocessor__size": (64, 64)}``; steps
-        are those of the pipeline and ``preprocessor``.
+        are those of the pipeline and ``preprocessor``. ``slice_smoothing`` and ``context`` are the
+        detector's own.
     random_state : int or None, default=0
         Seed of every step that has one; None leaves the defaults.
     max_epochs : int, default=None
@@ -152,6 +153,9 @@ def make_detector(
     return set_parameters(detector, parameters or {})
 
 
+_OF_DETECTOR = ("slice_smoothing", "context")
+
+
 def set_parameters(detector: VolumeAnomalyDetector, parameters: Mapping[str, Any]) -> VolumeAnomalyDetector:
     """Set parameters of a detector's steps, and check the values of all.
 
@@ -174,9 +178,10 @@ def set_parameters(detector: VolumeAnomalyDetector, parameters: Mapping[str, Any
     ValueError
         There is no such parameter, or a value is not allowed.
     """
-    names = {key.removeprefix("pipeline__"): key for key in detector.get_params() if "__" in key}
+    keys = [key for key in detector.get_params() if "__" in key or key in _OF_DETECTOR]
+    names = {key.removeprefix("pipeline__"): key for key in keys}
     values = {names[check_name(name, names, "parameter")]: value for name, value in parameters.items()}
-    detector.set_params(**values)
+    detector.set_params(**values)._validate_params()
     for step in (detector.preprocessor, *(step for _, step in detector.pipeline.steps)):
         step._validate_params()
     return detector

@@ -23,7 +23,8 @@ class NormalSlices:
     Attributes
     ----------
     X : float32 ndarray or memmap of shape (n_slices, n_contrasts, height, width)
-        Slices without a labeled pixel; all slices of volumes without labels.
+        Slices without a labeled pixel; all slices of volumes without labels. With their neighbors
+        (n_slices, 3, n_contrasts, height, width).
     profile : TrainingProfile
         Ranges of the volumes.
     scans : TrainingScans
@@ -40,6 +41,7 @@ def read_normal_slices(
     volumes: Sequence[Volume],
     out: PathLike | None = None,
     *,
+    context: float | None = None,
     verbose: bool = False,
 ) -> NormalSlices:
     """Read volumes one after the other, every file once, and keep their lesion-free slices.
@@ -51,6 +53,9 @@ def read_normal_slices(
     volumes : sequence of Volume
     out : path-like, default=None
         Write the slices to this .npy file instead of holding them in memory.
+    context : float or None, default=None
+        Distance of the neighbors that each slice comes with, mm; None for slices alone. A neighbor may show a
+        lesion.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -65,9 +70,11 @@ def read_normal_slices(
     """
     contrasts = preprocessor.contrasts_
     parts = Parallel(preprocessor.n_jobs, return_as="generator")(
-        delayed(_lesion_free)(preprocessor, volume) for volume in volumes
+        delayed(_lesion_free)(preprocessor, volume, context) for volume in volumes
     )
-    shape = (len(contrasts), *preprocessor.size)
+    shape = (
+        (len(contrasts), *preprocessor.size) if context is None else (3, len(contrasts), *preprocessor.size)
+    )
     store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
     summaries, digests = [], []
     with store as rows, Progress("read", len(volumes), unit="volume", bar=verbose) as progress:
@@ -85,7 +92,7 @@ def read_normal_slices(
     return NormalSlices(X, profile, TrainingScans().fit_digests(digests))
 
 
-def _lesion_free(preprocessor, volume):
+def _lesion_free(preprocessor, volume, context):
     """Slices without a lesion, what the scan looks like, and the digests of its images."""
     volume = volume.cached()  # every file is read once
     stack = preprocessor.transform([volume])
@@ -94,5 +101,6 @@ def _lesion_free(preprocessor, volume):
             f"Subject {volume.subject!r} has no {stack.missing_contrasts[0]}, but training needs every "
             "contrast: leave the subject out."
         )
-    normal = stack.X if stack.y is None else stack.X[~stack.y.any(axis=(1, 2))]
+    X = stack.X if context is None else stack.with_neighbors(context)
+    normal = X if stack.y is None else X[~stack.y.any(axis=(1, 2))]
     return normal, summarize_scan(stack), image_digests(volume)

@@ -315,3 +315,32 @@ def test_a_pipeline_without_a_reconstructor_has_no_reference():
 def test_a_detector_of_scikit_learn_is_sent_to_its_scorer():
     with pytest.raises(ValueError, match=r"wrap it in skad\.scoring\.SklearnScorer"):
         detector(make_pipeline(GaussianMixture())).fit([volume(0)])
+
+
+class SeesNeighbors(Brightness):
+    """Scores a slice by minus the brightness of the one above."""
+
+    _accepts = "series"
+
+    def score_samples(self, X):
+        return -self._check_score_input(X)[:, 2, 0]
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_pipeline_that_takes_neighbors_is_given_them(on_disk, tmp_path):
+    labels = np.zeros(SHAPE, np.int16)
+    labels[4, 5, 3] = 1
+    volumes = [volume(0), volume(1, labels=labels)]
+    fitted = detector(SeesNeighbors()).set_params(context=2.0)
+    fitted.fit(volumes, out=tmp_path / "slices.npy" if on_disk else None)
+    stack = fitted.preprocessor_.transform(volumes)
+    normal = ~stack.y.any(axis=(1, 2)) if stack.y is not None else np.arange(len(stack)) != 7 + 3
+    np.testing.assert_array_equal(fitted.pipeline_.X_, stack.with_neighbors(2.0)[normal])
+    one = fitted.preprocessor_.transform(volumes[:1])
+    (expected,) = fitted.preprocessor_.inverse_transform(one.with_neighbors(2.0)[:, 2, 0], one)
+    np.testing.assert_array_equal(fitted.anomaly_of(volumes[0]), expected.get_fdata(dtype=np.float32))
+
+
+def test_a_pipeline_that_takes_no_neighbors_refuses_them():
+    with pytest.raises(ValueError, match="alone or in an ensemble; other detectors need context=None"):
+        detector(IntensityScorer()).set_params(context=2.0).fit([volume()])

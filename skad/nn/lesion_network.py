@@ -9,7 +9,8 @@ from skad.nn.gaussian_blur import gaussian_blur
 from skad.nn.mirror_maps import mirror_maps
 from skad.nn.unet import UNet
 
-INPUTS = ("image", "reference", "conditional", "position", "mirror", "atlas")
+INPUTS = ("image", "reference", "neighbors", "conditional", "position", "mirror", "atlas")
+_PER_CONTRAST = {"neighbors": 2}  # maps of an input, for each contrast; 1 for the others
 _N_POSITION = 3
 
 
@@ -20,8 +21,9 @@ class LesionNetwork(nn.Module):
     ----------
     n_contrasts : int
         Contrasts of a slice.
-    inputs : tuple of {"image", "reference", "conditional", "position", "mirror", "atlas"}, default=("image",)
-        What the U-Net looks at. "conditional" stands for :class:`ConditionalMaps`, whose mixture is to be set
+    inputs : tuple of str, default=("image",)
+        What the U-Net looks at: "image", "reference", "neighbors", "conditional", "position", "mirror" or
+        "atlas". "conditional" stands for :class:`ConditionalMaps`, whose mixture is to be set
         before training; "position" for :func:`position_maps`; "mirror" for :func:`mirror_maps`; "atlas" for
         :class:`AtlasMaps`, which is to be shown normal slices before training.
     size : (int, int), default=None
@@ -43,7 +45,9 @@ class LesionNetwork(nn.Module):
         super().__init__()
         self.n_contrasts, self.inputs, self.n_components = n_contrasts, inputs, n_components
         self.size, self.width, self.depth = size, width, depth
-        n_channels = sum(_N_POSITION if name == "position" else n_contrasts for name in inputs)
+        n_channels = sum(
+            _N_POSITION if name == "position" else _PER_CONTRAST.get(name, 1) * n_contrasts for name in inputs
+        )
         self.unet = UNet(n_channels, 1, width=width, depth=depth)
         self.conditional = ConditionalMaps(n_contrasts, n_components) if "conditional" in inputs else None
         self.atlas = AtlasMaps(n_contrasts, *size) if "atlas" in inputs else None
@@ -54,7 +58,9 @@ class LesionNetwork(nn.Module):
         Parameters
         ----------
         images : Tensor of shape (n, n_contrasts, height, width)
-            Or pairs (n, 2, n_contrasts, height, width), where the reference is an input.
+            Or pairs (n, 2, n_contrasts, height, width), where the reference is an input; or slices with
+            their neighbors (n, 3, n_contrasts, height, width), where these are. A slice without neighbors
+            is its own.
         foreground : bool Tensor of shape (n, 1, height, width)
 
         Returns
@@ -65,6 +71,7 @@ class LesionNetwork(nn.Module):
         make = {
             "image": lambda: observed,
             "reference": lambda: images[:, 1],
+            "neighbors": lambda: _neighbors(images),
             "conditional": lambda: self.conditional(observed) * foreground,
             "position": lambda: position_maps(foreground),
             "mirror": lambda: mirror_maps(observed, foreground),
@@ -97,6 +104,11 @@ class LesionNetwork(nn.Module):
         Tensor of shape (n, 1, height, width), float32
         """
         return self.unet(self.channels(images, foreground))
+
+
+def _neighbors(images):
+    """Slices below and above as channels."""
+    return images[:, 1:].flatten(1, 2) if images.dim() == 5 else images.repeat(1, 2, 1, 1)
 
 
 def position_maps(foreground):

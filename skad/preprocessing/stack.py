@@ -66,6 +66,42 @@ class SliceStack:
         spacings = [placement.resampling.new_spacing[0] for placement in self.placements]
         return self.slice_index * np.array(spacings)[self.volume_index]
 
+    def with_neighbors(self, distance: float) -> FloatArray:
+        """Every slice with the slices of its volume that lie about `distance` below and above it.
+
+        Parameters
+        ----------
+        distance : float
+            mm. The nearest slice to that height is taken, at most twice as far away.
+
+        Returns
+        -------
+        float32 ndarray of shape (n_slices, 3, n_contrasts, height, width)
+            The slice, the one below and the one above. Where there is none, and in pixels outside its
+            foreground, the slice itself.
+        """
+        series = np.repeat(self.X[:, None], 3, axis=1)
+        rows = np.arange(len(self))
+        for side, rows_there in enumerate(self._rows_beside(distance), start=1):
+            for row, other in zip(rows, rows_there, strict=True):
+                seen = self.X[other]
+                shown = ~np.isnan(seen) & ~np.isnan(self.X[row])
+                series[row, side][shown] = seen[shown]
+        return series
+
+    def _rows_beside(self, distance):
+        """Index of the slice below each slice, and of the slice above; its own where there is none."""
+        beside = np.tile(np.arange(len(self)), (2, 1))
+        for index in range(len(self.volumes)):
+            rows = np.flatnonzero(self.volume_index == index)
+            height = self.positions[rows]
+            for side, sign in enumerate((-1, 1)):
+                gap = sign * (height - height[:, None])  # of every slice (column) from each slice (row)
+                off = np.where((gap > 0) & (gap <= 2 * distance), np.abs(gap - distance), np.inf)
+                found = np.isfinite(off).any(axis=1)
+                beside[side, rows[found]] = rows[off[found].argmin(axis=1)]
+        return beside
+
     @property
     def missing_contrasts(self) -> tuple[str, ...]:
         """Names of the contrasts that are NaN in every slice."""

@@ -9,7 +9,14 @@ from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _BaseComposition
 
-from skad.base import PixelScorerMixin, normal_sample, observed_images, takes_pairs
+from skad.base import (
+    PixelScorerMixin,
+    has_neighbors,
+    normal_sample,
+    observed_images,
+    takes_neighbors,
+    takes_pairs,
+)
 from skad.postprocessing import fill_holes
 from skad.utils.out_of_core import take_slices
 from skad.utils.typing import Array
@@ -34,7 +41,8 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     scorers : list of (str, scorer)
         Names and unfitted scorers; clones are fitted. A fitted one wrapped in
         :class:`sklearn.frozen.FrozenEstimator` is used as it is. Scorers that take images only are given the
-        images of pairs.
+        images of pairs, and slices without
+        their neighbors.
     weights : sequence of float or None, default=None
         Of the scorers, relative to each other; None weights all equally.
     cv : int or None, default=None
@@ -88,7 +96,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     (4, 12, 16)
     """
 
-    _accepts = "both"
+    _accepts = "series"
     _parameter_constraints = {
         "scorers": [list, tuple],
         "weights": ["array-like", None],
@@ -119,8 +127,8 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_contrasts, height, width)
-            Normal slices, or pairs (n_samples, 2, n_contrasts, height, width) from a reconstructor. NaN
-            background.
+            Normal slices, pairs (n_samples, 2, n_contrasts, height, width) from a reconstructor, or slices
+            with their neighbors (n_samples, 3, n_contrasts, height, width). NaN background.
         y : ignored
 
         Returns
@@ -194,8 +202,9 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
 
 
 def _seen_by(scorer, X):
-    """Pairs for a scorer that takes them, else the images."""
-    return X if takes_pairs(scorer) else observed_images(X)
+    """Pairs, or neighbors, for a scorer that takes them, else the images."""
+    takes = takes_neighbors if has_neighbors(X) else takes_pairs
+    return X if takes(scorer) else observed_images(X)
 
 
 def _map(scorer, X):

@@ -27,7 +27,8 @@ def make_lesion_ensemble(
       mixture, see :meth:`ConditionalMixtureScorer.for_contrasts`. With one contrast there is nothing to
       condition on, and it is left out.
     - "network": a U-Net that segments synthetic lesions planted into normal slices, most of them bright on
-      FLAIR and T2, see :class:`SyntheticAnomalyScorer`.
+      FLAIR and T2, see :class:`SyntheticAnomalyScorer`. It sees neighboring slices where the detector
+      gives them (``context``).
 
     Both are fitted once without each fold of the training slices, calibrated on the slices of that fold, and
     combined with equal weights by Fisher's method, see :class:`EnsembleScorer`. Holes of the combined map are
@@ -72,7 +73,7 @@ def make_lesion_ensemble(
     """
     network = SyntheticAnomalyScorer(
         families=(Lesions(appearance=Appearance(signs=_signs(contrasts))),),
-        inputs=("image", *("conditional",) * (len(contrasts) > 1), "mirror", "atlas"),
+        inputs=("image", "neighbors", *("conditional",) * (len(contrasts) > 1), "mirror", "atlas"),
         augmentation=Augmentation(
             Geometry(rotation=15.0, scaling=0.2, translation=0.05), Scanner(scaling=0.15, shift=0.2)
         ),

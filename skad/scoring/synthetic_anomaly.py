@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.augmentation import Augmentation, Geometry, Scanner
-from skad.base import PixelScorerMixin, normal_sample, observed_images
+from skad.base import PixelScorerMixin, has_neighbors, normal_sample, observed_images
 from skad.mixture.fitting import fit_mixture, sample_pixels
 from skad.nn.atlas_maps import share_explained_by_place
 from skad.nn.background import fill_background, foreground_mean, split_background
@@ -24,6 +24,7 @@ from skad.utils.typing import Array
 
 _N_COMPONENTS, _MAX_PIXELS = 3, 40_000  # of the mixture behind conditional maps
 _OFFSET_SLICES = 64  # of 254 glioma slices, so many leave 1 +- 0.13 % (SD) below the threshold, 32 0.29 %
+_GOES_ON, _ALONE = 0.7, 0.2  # of planted lesions into a neighbor; of slices without neighbors
 _LEAST_EXPLAINED = 0.2  # share of the variance of normal slices that their mean explains, for an atlas
 
 
@@ -34,8 +35,9 @@ def segmentation_loss(network, images, foreground, *, plant, view=None, backgrou
     ----------
     network : callable
         ``network(images, foreground)`` -> logits (n, 1, height, width).
-    images : Tensor of shape (n, n_contrasts, height, width) or pairs (n, 2, n_contrasts, height, width)
-        Normal slices; lesions are planted into the image of a pair, not into its reference.
+    images : Tensor of shape (n, n_contrasts, height, width)
+        Normal slices; or pairs (n, 2, n_contrasts, height, width), whose references stay as they are; or
+        slices with their neighbors (n, 3, n_contrasts, height, width), see :func:`carry_over`.
     foreground : bool Tensor of shape (n, 1, height, width)
     plant : callable
         ``plant(images, foreground)`` -> (images, soft mask).
@@ -50,16 +52,46 @@ def segmentation_loss(network, images, foreground, *, plant, view=None, backgrou
     -------
     dict with "loss", a scalar Tensor, in nats per pixel
     """
-    observed, *reference = [images] if images.dim() == 4 else images.unbind(1)
+    observed, *others = [images] if images.dim() == 4 else images.unbind(1)
     with torch.autocast(images.device.type, enabled=False), torch.no_grad():  # intensities keep their digits
         planted, mask = plant(observed, foreground)
-        seen = torch.stack([planted, *reference], dim=1) if reference else planted
+        if len(others) == 2:
+            others = carry_over(observed, planted, others)
+        seen = torch.stack([planted, *others], dim=1) if others else planted
         if view is not None:
             filling = torch.as_tensor(background, device=seen.device)
             seen = fill_background(view(seen, foreground), foreground, filling)
     logits = network(seen, foreground)
     entropy = foreground_mean(F.binary_cross_entropy_with_logits(logits, mask, reduction="none"), foreground)
     return {"loss": entropy + dice * dice_loss(logits, mask, foreground) if dice else entropy}
+
+
+def carry_over(observed, planted, neighbors):
+    """Continue planted lesions into the slices below and above.
+
+    Each side of a slice shows them, by the same change of intensity, with a probability of 0.7; on the other
+    sides they end. A fifth of the slices lose their neighbors, as single slices and those at the end of a
+    volume do: they are shown beside themselves.
+
+    Parameters
+    ----------
+    observed, planted : Tensor of shape (n, n_contrasts, height, width)
+        Slices before and after planting.
+    neighbors : sequence of Tensor of the same shape
+
+    Returns
+    -------
+    list of Tensor
+    """
+    shape = (len(observed), 1, 1, 1)
+    alone = torch.rand(shape, device=observed.device) < _ALONE
+    continued = []
+    for neighbor in neighbors:
+        goes_on = torch.rand(shape, device=observed.device) < _GOES_ON
+        shown = neighbor + (planted - observed) * goes_on
+        is_copy = (neighbor == observed).flatten(1).all(dim=1).view(shape)
+        continued.append(torch.where(alone | is_copy, planted, shown))
+    return continued
 
 
 def dice_loss(logits, mask, foreground):
@@ -88,20 +120,22 @@ def dice_loss(logits, mask, foreground):
 class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     """Scorer: negative logit of a U-Net trained to segment synthetic lesions in normal slices.
 
-    Takes images or pairs. In pairs the reference adds channels, and lesions are planted into the image only.
+    Takes images, pairs, or slices with the ones below and above them. In pairs the reference adds channels,
+    and lesions are planted into the image only; they go on into neighbors.
 
     Parameters
     ----------
     families : "auto" or sequence of families of :mod:`skad.synthetic`, default="auto"
         Families of synthetic lesions; each slice gets one. "auto" is ``(Lesions(),)``.
     inputs : sequence of str, default=("image", "reference")
-        Inputs of the network: "image"; "reference", where pairs are given; "conditional", how unusual
+        Inputs of the network: "image"; "reference", where pairs are given; "neighbors", the slices below
+        and above, where they are given (2.5-D); "conditional", how unusual
         each contrast of the image is given the others, under a Gaussian mixture of normal pixels; "position",
         where a pixel lies in the foreground; "mirror", how far each contrast is from the other side of the
         brain, for slices whose columns run from side to side; "atlas", how far each contrast is from the
         training slices at the same place, where these explain at least a fifth of each other (slices of one
         level in a common space; elsewhere "atlas" is left out). Without "reference" only the image of a pair
-        is used.
+        is used, without "neighbors" only the slice itself.
     clean_share : float, default=0.15
         Share of training slices without a lesion.
     width : int, default=16
@@ -179,7 +213,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     (4, 12, 16)
     """
 
-    _accepts = "both"
+    _accepts = "series"
     _parameter_constraints = {
         "families": [StrOptions({"auto"}), tuple, list],
         "inputs": [tuple, list],
@@ -247,8 +281,8 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_contrasts, height, width)
-            Normal slices, or pairs (n_samples, 2, n_contrasts, height, width) from a reconstructor. NaN
-            background.
+            Normal slices, pairs (n_samples, 2, n_contrasts, height, width) from a reconstructor, or slices
+            with their neighbors (n_samples, 3, n_contrasts, height, width). NaN background.
         y : ignored
 
         Returns
@@ -335,7 +369,9 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
     def _is_useful(self, name, X, normal):
         if name == "atlas":
             return share_explained_by_place(*normal) >= _LEAST_EXPLAINED
-        return name != "reference" or X.ndim == 5
+        if name == "neighbors":
+            return has_neighbors(X)
+        return name != "reference" or (X.ndim == 5 and not has_neighbors(X))
 
     def _network_map(self, images, foreground):
         logits = self.module_(images, foreground)
@@ -356,10 +392,13 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         return tags
 
     def _looked_at(self, X):
-        return X if "reference" in self.inputs else observed_images(X)
+        beside = "neighbors" if has_neighbors(X) else "reference"
+        return X if beside in self.inputs else observed_images(X)
 
     def _check_score_input(self, X):
         X = self._looked_at(super()._check_score_input(X))
+        if has_neighbors(X):
+            return X if "neighbors" in self.module_.inputs else observed_images(X)
         if (X.ndim == 5) != ("reference" in self.module_.inputs):
             fitted, given = ("pairs", "images") if X.ndim == 4 else ("images", "pairs")
             raise ValueError(

@@ -12,6 +12,7 @@ _CHUNK = 64  # slices looked at together: a cohort on disk is never held whole
 _LARGEST = np.finfo(np.float32).max
 _IMAGE_AXES = "(n_samples, n_contrasts, height, width)"
 _PAIR_AXES = "(n_samples, 2, n_contrasts, height, width)"
+_NEIGHBOR_AXES = "(n_samples, 3, n_contrasts, height, width)"
 
 
 def foreground_of(images):
@@ -124,17 +125,50 @@ def check_pairs(P, *, n_contrasts=None, allow_missing=False, name="P"):
             f"{name} should have shape {_PAIR_AXES} (image and normal reference), got {P.shape}"
             f"{_remedy(P, 5)}"
         )
-    _check_sizes(P, n_contrasts, P.shape[2], name)
-    for start in range(0, len(P), _CHUNK):
-        observed, reference = np.moveaxis(P[start : start + _CHUNK], 1, 0)
+    return _check_series(P, n_contrasts, allow_missing, name, "reference")
+
+
+def check_neighbors(X, *, n_contrasts=None, allow_missing=False, name="X"):
+    """Validate an array of slices with the slices below and above them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, 3, n_contrasts, height, width)
+        ``X[:, 0]`` the slice, ``X[:, 1]`` and ``X[:, 2]`` its neighbors, finite in its foreground.
+    n_contrasts, allow_missing, name
+        As in :func:`check_images`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, 3, n_contrasts, height, width)
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_images`, and when a neighbor is NaN where its slice is not.
+    """
+    X = _as_numbers(X, name)
+    if X.ndim != 5 or X.shape[1] != 3:
+        raise ValueError(f"{name} should have shape {_NEIGHBOR_AXES}, got {X.shape}.")
+    return _check_series(X, n_contrasts, allow_missing, name, "neighbor")
+
+
+def _check_series(series, n_contrasts, allow_missing, name, what):
+    """An image is valid, and what is beside it finite over its foreground."""
+    _check_sizes(series, n_contrasts, series.shape[2], name)
+    for start in range(0, len(series), _CHUNK):
+        observed, *others = np.moveaxis(series[start : start + _CHUNK], 1, 0)
         _check_content(observed, allow_missing, start, name)
-        lost = ~(np.abs(reference) <= _LARGEST) & foreground_of(observed)[:, None]
-        if lost.any():
-            i = start + int(np.argwhere(lost)[0, 0])
-            raise ValueError(
-                f"{name}[{i}, 1] should be a finite reference over the whole foreground, got NaN or infinity."
-            )
-    return _as_float32(P)
+        inside = foreground_of(observed)[:, None]
+        for number, other in enumerate(others, start=1):
+            lost = ~(np.abs(other) <= _LARGEST) & inside
+            if lost.any():
+                i = start + int(np.argwhere(lost)[0, 0])
+                raise ValueError(
+                    f"{name}[{i}, {number}] should be a finite {what} over the whole foreground, got NaN or "
+                    "infinity."
+                )
+    return _as_float32(series)
 
 
 def check_images_or_pairs(X, **kwargs):
@@ -146,8 +180,20 @@ def check_images_or_pairs(X, **kwargs):
     raise ValueError(f"X should have shape {_IMAGE_AXES} or {_PAIR_AXES}, got {np.shape(X)}{_remedy(X, 4)}")
 
 
+def check_images_or_series(X, **kwargs):
+    """Validate images, pairs, or slices with their neighbors, told by their axes."""
+    if np.ndim(X) == 5 and np.shape(X)[1] == 3:
+        return check_neighbors(X, **kwargs)
+    return check_images_or_pairs(X, **kwargs)
+
+
 def _remedy(X, expected):
     """What to put where, so that an array has the expected number of axes; a full stop in any case."""
+    if np.ndim(X) == 5 and np.shape(X)[1] == 3:
+        return (
+            ": slices with their neighbors are for SyntheticAnomalyScorer, alone or in an ensemble; "
+            "other detectors need context=None."
+        )
     if expected == 5 and np.ndim(X) == 4:
         return (
             ": put a reconstructor before this scorer, "

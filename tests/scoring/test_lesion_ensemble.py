@@ -44,3 +44,18 @@ def test_it_is_fitted_and_saved_with_any_number_of_contrasts(n_contrasts, tmp_pa
     scores = ensemble.score_samples(X)
     np.testing.assert_array_equal(load(tmp_path / "ensemble.skad").score_samples(X), scores)
     np.testing.assert_array_equal(np.isnan(scores), np.isnan(X[:, 0]))
+
+
+def test_only_the_networks_see_neighbors(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6, 3, 2, 24, 20)).astype(np.float32)
+    ensemble = make_lesion_ensemble(["T1w", "FLAIR"], random_state=0).set_params(**FAST).fit(X)
+    assert "neighbors" in ensemble.scorers_[1].module_.inputs
+    before, others = ensemble.transform(X), X.copy()
+    others[:, 1:] = rng.normal(size=(6, 2, 2, 24, 20))
+    after = ensemble.transform(others)
+    np.testing.assert_array_equal(after[:, 0], before[:, 0])
+    assert (after[:, 1] != before[:, 1]).any()
+    save(ensemble, tmp_path / "ensemble.skad")
+    scores = load(tmp_path / "ensemble.skad").score_samples(X)
+    np.testing.assert_array_equal(scores, ensemble.score_samples(X))

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from skad.augmentation import Augmentation, Geometry, Intensity
 from skad.persistence import load, save
-from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, dice_loss, segmentation_loss
+from skad.scoring.synthetic_anomaly import SyntheticAnomalyScorer, carry_over, dice_loss, segmentation_loss
 from skad.synthetic import Blobs, Deformations
 
 FAST = {"width": 4, "depth": 1, "max_epochs": 1, "random_state": 0}
@@ -271,3 +271,49 @@ def test_threshold_comes_from_an_even_sample_of_many_slices(images):
     scorer = SyntheticAnomalyScorer(**FAST, contamination=0.1).fit(many)
     sampled = scorer.score_samples(many[::3])
     assert scorer.offset_ == pytest.approx(np.nanquantile(sampled, 0.1))
+
+
+WITH_NEIGHBORS = {**FAST, "inputs": ("image", "neighbors")}
+
+
+def beside_themselves(images):
+    return np.stack([images] * 3, axis=1)
+
+
+def test_lesions_go_on_into_most_neighbors_by_the_same_change():
+    observed, neighbors = torch.randn(400, 2, 3, 4), torch.randn(2, 400, 2, 3, 4)
+    change = torch.randn(400, 2, 3, 4)
+    continued = carry_over(observed, observed + change, neighbors)
+    alone = (continued[0] == observed + change).flatten(1).all(dim=1)
+    assert torch.equal(alone, (continued[1] == observed + change).flatten(1).all(dim=1))
+    assert 0.12 < alone.float().mean() < 0.28
+    for neighbor, shown in zip(neighbors, continued, strict=True):
+        ends = (shown == neighbor).flatten(1).all(dim=1)
+        assert 0.2 < ends[~alone].float().mean() < 0.4
+        goes_on = ~ends & ~alone
+        torch.testing.assert_close(shown[goes_on], (neighbor + change)[goes_on])
+
+
+def test_a_slice_without_neighbors_stays_its_own_neighbor():
+    observed, planted = torch.randn(2, 9, 1, 3, 4)
+    for shown in carry_over(observed, planted, [observed, observed]):
+        assert torch.equal(shown, planted)
+
+
+def test_a_slice_without_neighbors_is_scored_as_if_it_were_its_own(images):
+    rng = np.random.default_rng(1)
+    series = beside_themselves(images) + rng.normal(size=(6, 3, 2, 13, 10)).astype(np.float32)
+    scorer = SyntheticAnomalyScorer(**WITH_NEIGHBORS).fit(series)
+    assert scorer.module_.inputs == ("image", "neighbors")
+    alone, copies = scorer.score_samples(images), scorer.score_samples(beside_themselves(images))
+    np.testing.assert_allclose(alone, copies, rtol=1e-5, atol=1e-6)
+    series[:, 0] = images
+    assert np.nanmax(np.abs(scorer.score_samples(series) - alone)) > 1e-3
+
+
+def test_neighbors_are_no_input_of_what_was_fitted_to_single_slices(images):
+    scorer = SyntheticAnomalyScorer(**WITH_NEIGHBORS).fit(images)
+    assert scorer.module_.inputs == ("image",)
+    scores = scorer.score_samples(images)
+    np.testing.assert_array_equal(scorer.score_samples(beside_themselves(images)), scores)
+    np.testing.assert_array_equal(SyntheticAnomalyScorer(**FAST).fit(images).score_samples(images), scores)

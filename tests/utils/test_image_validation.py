@@ -12,6 +12,7 @@ from skad.utils.out_of_core import is_on_disk
 from skad.utils.validation import (
     check_images,
     check_images_or_pairs,
+    check_neighbors,
     check_pairs,
     foreground_of,
     missing_contrasts,
@@ -167,3 +168,14 @@ def test_error_in_a_late_chunk_names_the_right_slice():
 def test_number_of_contrasts_is_compared_with_fit():
     with pytest.raises(ValueError, match="3 contrasts, but the estimator was fitted with 2"):
         check_images(np.zeros((1, 3, 2, 4)), n_contrasts=2)
+
+
+def test_neighbors_are_finite_over_the_foreground_of_their_slice():
+    series = np.stack([make_check_images()] * 3, axis=1)
+    assert_array_equal(check_neighbors(series), series)
+    row, column = np.argwhere(foreground_of(series[:, 0])[2])[0]
+    series[2, 2, 0, row, column] = np.nan
+    with pytest.raises(ValueError, match=r"X\[2, 2\] should be a finite neighbor"):
+        check_neighbors(series)
+    with pytest.raises(ValueError, match=r"\(n_samples, 3, n_contrasts.*got \(6, 2,"):
+        check_neighbors(series[:, :2])

@@ -20,7 +20,7 @@ def benchmark(study, *, data, out, jobs, only, device):
         errors = run_study(study, folder, jobs=jobs, only=only, tell=tell)
         path = write_tables(study, folder)
         write_figures(study, folder)
-    complain("benchmark", errors)
+    complain(errors)
     record(folder=folder, summary=path)
     tell(f"Tables: {path}; figures: {folder / 'figures'}; rows: {folder / '*.csv'}.")
     return 1 if errors else 0

@@ -15,7 +15,7 @@ def calibrate(detector, folder, *, out, fpr, unit, device, jobs, overwrite, **sc
     out = Path(out)
     check_free(out, overwrite=overwrite)
     detector, _ = load_detector(detector, device)
-    volumes, n_failed = load_for_training("calibrate", folder, contrasts=detector.contrasts_, **scans)
+    volumes, n_failed = load_for_training(folder, contrasts=detector.contrasts_, **scans)
     calibrator = ConformalCalibrator(detector, fpr=fpr, unit=unit, n_jobs=jobs).fit(volumes)
     save(calibrator.set_params(n_jobs=None), out)
     record(detector=out, threshold=-calibrator.offset_, fpr=fpr, unit=unit, n_patients=calibrator.n_patients_)

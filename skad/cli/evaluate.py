@@ -25,7 +25,7 @@ def evaluate(maps, folder, *, size_step, report, jobs=None, **scans):
     pages = None if gallery is None else _Pages(gallery)
     table = evaluate_maps(maps, labeled, size_step=size_step, n_jobs=jobs, visitor=pages)
     errors |= table.errors
-    complain("evaluate", errors)
+    complain(errors)
     if not table.rows:
         return 2
     record_tables(write_evaluation(table, maps.folder))

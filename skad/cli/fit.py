@@ -15,7 +15,7 @@ def fit(folder, *, out, on_disk, callback, resume, overwrite, contrasts, where, 
         tell(f"{out} was complete already.")
         return 0
     scans = {"contrasts": contrasts, "where": where, "strict": strict}
-    volumes, n_failed = load_for_training("fit", folder, **scans)
+    volumes, n_failed = load_for_training(folder, **scans)
     with monitored(callback):
         train(training, volumes, on_disk=on_disk, **method)
     return int(n_failed > 0)

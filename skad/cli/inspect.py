@@ -17,7 +17,7 @@ def inspect(folder, *, contrasts, where, strict):
         say(f"{'!' if each['doubtful'] else '-'} {each['path']} {each['reason']}")
     for doubt in inventory.doubts:
         warn(doubt)
-    complain("inspect", errors)
+    complain(errors)
     if strict:
         check_strict(inventory)
     return 0 if not errors else 2 if len(errors) == len(inventory.scans) else 1

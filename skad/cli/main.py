@@ -8,7 +8,7 @@ import warnings
 
 from skad.cli.arguments import COMMANDS, SHARED
 from skad.cli.parser import SHELLS, Parser, PrintCompletion
-from skad.cli.terminal import feedback, json_output, reader_may_leave, record, shout, warn
+from skad.cli.terminal import feedback, json_output, reader_may_leave, record, shout, speaking_as, warn
 from skad.utils.allocator import keep_freed_memory
 from skad.utils.interruption import Terminated, ended_by_signals
 from skad.utils.messages import one_line
@@ -134,8 +134,8 @@ def run(name, function, options, code_of=lambda error: MISTAKE):
     """
     try:
         keep_freed_memory()
-        with warnings.catch_warnings(), ended_by_signals():
-            warnings.showwarning = lambda message, *args, **kwargs: warn(message, name)
+        with warnings.catch_warnings(), ended_by_signals(), speaking_as(name):
+            warnings.showwarning = lambda message, *args, **kwargs: warn(message)
             return call(function, options)
     except KeyboardInterrupt:
         shout(f"{name}: interrupted; finished work is kept; continue with --resume.")

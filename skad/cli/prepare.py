@@ -8,7 +8,7 @@ from skad.io.volumes import name_of
 from skad.preparation import describe_preparation, make_preparation, prepare_cohort
 from skad.report import write_preparation_page
 from skad.utils.folders import new_folder
-from skad.utils.messages import one_line
+from skad.utils.messages import counted, one_line
 from skad.utils.progress import Progress
 
 QUALITY = "quality.html"
@@ -19,9 +19,9 @@ def prepare(folder, *, image, out, to, brain, masks, mni, bias, jobs, resume, ov
     out = Path(out)
     if out.is_dir() and any(out.glob("sub-*")) and not (resume or overwrite):
         raise ValueError(f"{out} holds subjects: choose another --out, or add --resume or --overwrite.")
-    volumes, errors = load_to_score("prepare", folder, image, coregister_to=to or "", **scans)
+    volumes, errors = load_to_score(folder, image, coregister_to=to or "", **scans)
     if not volumes:
-        complain("prepare", errors)
+        complain(errors)
         return 2
     steps = make_preparation(
         to or next(iter(volumes[0].contrasts)), brain=brain, masks=masks, mni=mni, bias=bias
@@ -36,7 +36,7 @@ def prepare(folder, *, image, out, to, brain, masks, mni, bias, jobs, resume, ov
                 done.append(result)
                 made.append(volume)
                 progress.step(f"{name_of(volume)}: {'; '.join(result.warnings) or 'done'}")
-        complain("prepare", errors)
+        complain(errors)
         if not done:
             return 2
         describe_preparation(out, made)
@@ -45,6 +45,5 @@ def prepare(folder, *, image, out, to, brain, masks, mni, bias, jobs, resume, ov
     for each in done:
         for warning in each.warnings:
             tell(f"{each.name}: {warning}")
-    n_done = f"{len(done)} subject{'s' * (len(done) != 1)}"
-    tell(f"{n_done} in {out}; {len(errors)} failed. Look at {page} before scoring.")
+    tell(f"{counted(len(done), 'subject')} in {out}; {len(errors)} failed. Look at {page} before scoring.")
     return 1 if errors else 0

@@ -9,6 +9,7 @@ from skad.derivatives.one_map import beside, folder_for, is_file
 from skad.io import write_map
 from skad.report import Gallery
 from skad.single_subject import TRIMMED, SingleSubjectDetector
+from skad.utils.messages import counted
 
 LIMITS = (
     "No normal scan was used: every voxel is compared with the other voxels of the same scan. A lesion with "
@@ -22,25 +23,25 @@ ONE_CONTRAST = "With one contrast only, all that shows is brighter or darker tha
 def quick(folder, *, out, image, mask, jobs, **scans):
     """Write maps and report without any training scan; 1 when some subjects failed, 2 when all failed."""
     out = Path(out)
-    volumes, errors = load_to_score("quick", folder, image, mask=mask, **scans)
+    volumes, errors = load_to_score(folder, image, mask=mask, **scans)
     if not volumes:
-        complain("quick", errors)
+        complain(errors)
         return 2
     to_file = is_file(out)
     detector = SingleSubjectDetector().fit(volumes)
     looks_for = detector.pipeline_.describe(detector.contrasts_)
-    tell(f"{len(volumes)} subject{'s' * (len(volumes) != 1)}; abnormal is {looks_for}.")
+    tell(f"{counted(len(volumes), 'subject')}; abnormal is {looks_for}.")
     with folder_for(out, volumes) as place:
         gallery = Gallery(figures=not to_file)
         maps = detector.score_cohort(
             volumes, out=place, n_jobs=jobs, scans=folder, visitor=gallery, unreadable=errors
         )
-        complain("quick", maps.errors)
+        complain(maps.errors)
         if not len(maps):
             return 2
         if to_file:
             write_map(maps[0].anomaly, volumes[0], out)
-        what = "the map" if to_file else f"{len(maps)} map{'s' * (len(maps) != 1)}"
+        what = "the map" if to_file else counted(len(maps), "map")
         tell(f"{out}: {what}, high is abnormal.")
         report = beside(out, ".html") if to_file else out / REPORT
         notes = [f"Abnormal is {looks_for}.", LIMITS]

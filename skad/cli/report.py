@@ -7,6 +7,7 @@ from skad.cli.terminal import complain, record, tell
 from skad.derivatives import Derivative
 from skad.report import write_report
 from skad.report.labels import LabelScores
+from skad.utils.messages import counted
 
 
 def report(maps, *, out, scans, threshold, viewers, strict):
@@ -22,7 +23,7 @@ def report(maps, *, out, scans, threshold, viewers, strict):
                 f"--scans {scans} holds none of the subjects of {maps.folder}: give those the maps were made "
                 "from."
             )
-        complain("report", errors)
+        complain(errors)
     evaluation = LabelScores.read(maps.folder)
     options = {"threshold": threshold, "viewers": viewers, "scans": scans, "evaluation": evaluation}
     errors |= make_report(maps, volumes, out, **options)
@@ -32,8 +33,8 @@ def report(maps, *, out, scans, threshold, viewers, strict):
 def make_report(maps, volumes, path, **options):
     """Write a report, and tell of it and of the maps that it does not show; returns their errors."""
     errors = write_report(maps, volumes, path, **options)
-    complain("report", errors)
+    complain(errors)
     record(report=path)
     n_shown, size = len(maps) - len(errors), path.stat().st_size / 1e6
-    tell(f"{path}: {n_shown} subject{'s' * (n_shown != 1)}, {size:.1f} MB; open it in a browser.")
+    tell(f"{path}: {counted(n_shown, 'subject')}, {size:.1f} MB; open it in a browser.")
     return errors

@@ -54,7 +54,7 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None, strict=False,
         return inventory.open(missing=missing, on_error="collect")
 
 
-def load_for_training(command, folder, **options):
+def load_for_training(folder, **options):
     """The subjects that a command learns from, at least one, and how many could not be opened.
 
     Those are told and left out.
@@ -67,18 +67,15 @@ def load_for_training(command, folder, **options):
     volumes, errors = load_cohort(folder, missing="raise", **options)
     if not volumes:
         raise next(iter(errors.values()))
-    complain(command, errors)
+    complain(errors)
     return volumes, len(errors)
 
 
-def load_to_score(
-    command, folder, image, *, mask=None, labels=None, known=None, coregister_to=None, **options
-):
+def load_to_score(folder, image, *, mask=None, labels=None, known=None, coregister_to=None, **options):
     """The volumes of a folder, or the one of a patient, and the errors of those that cannot be opened.
 
     Parameters
     ----------
-    command : str
     folder : path-like or None
     image : sequence of (str, path-like)
         Contrasts and files of one patient, in place of a folder.
@@ -95,7 +92,7 @@ def load_to_score(
         There is neither a folder nor an image, or both; a name is not known; a file cannot be read.
     """
     if (folder is None) == (not image):
-        raise ValueError(f"{command} needs either a folder of scans or --image NAME=FILE, not both.")
+        raise ValueError("There should be either a folder of scans or --image NAME=FILE, not both.")
     if folder is not None:
         return load_cohort(folder, coregister_to=coregister_to, **options)
     files = dict(image)

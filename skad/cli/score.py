@@ -12,6 +12,7 @@ from skad.derivatives.one_map import beside, copy_map, folder_for, is_file
 from skad.detector_file import load_detector
 from skad.report import Gallery
 from skad.report.gallery import VIEWERS
+from skad.utils.messages import counted
 from skad.utils.tables import read_table
 
 
@@ -41,7 +42,7 @@ def score(
     if save_reference:
         reconstructor_in(detector.pipeline_)  # raises where there is none
     names = detector.contrasts_
-    volumes, errors = load_to_score("score", folder, contrasts=names, known=names, **scans)
+    volumes, errors = load_to_score(folder, contrasts=names, known=names, **scans)
     gallery = Gallery(
         figures=figures and not is_file(out),
         viewers=VIEWERS if report else 0,
@@ -61,7 +62,7 @@ def score(
             visitor=gallery,
             unreadable=errors,
         )
-        complain("score", maps.errors)
+        complain(maps.errors)
         if not len(maps):
             return 2
         (_copy_map if is_file(out) else _tell_maps)(maps, out)
@@ -91,7 +92,8 @@ def _tell_maps(maps, out):
     of_scans = {lesions_path(each.path): each.lesions for each in maps if each.sidecar.rule}
     record_tables(written | of_scans)
     summarized = f", summarized in {out / SCORES}" if (out / SCORES).exists() else ""
-    tell(f"{len(maps)} map{'s' * (len(maps) != 1)} in {out}{summarized}; {len(maps.errors)} subjects failed.")
+    failed = counted(len(maps.errors), "subject")
+    tell(f"{counted(len(maps), 'map')} in {out}{summarized}; {failed} failed.")
 
 
 def _copy_map(maps, out):

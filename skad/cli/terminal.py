@@ -17,6 +17,7 @@ READER_LEFT = 141  # as a shell reports SIGPIPE
 SPOKEN = logging.getLogger("skad.cli")  # of what commands print themselves
 SPOKEN.addHandler(logging.NullHandler())  # without another handler, logging would print it again
 
+_speaker = "skad"  # the command that runs, before its complaints
 _quiet = False
 _recorded = None  # a dict while a command runs with --json
 
@@ -31,6 +32,17 @@ def feedback(*, quiet=False, verbose=False, log=None):
             yield
     finally:
         _quiet = before
+
+
+@contextlib.contextmanager
+def speaking_as(name):
+    """Begin complaints with the name of a command."""
+    global _speaker
+    before, _speaker = _speaker, name
+    try:
+        yield
+    finally:
+        _speaker = before
 
 
 @contextlib.contextmanager
@@ -75,17 +87,17 @@ def tell(text):
     record_under("messages", [text])
 
 
-def warn(text, command="skad"):
+def warn(text):
     """A warning on standard error, which no filter of warnings hides."""
     text = one_line(ValueError(text))
-    shout(f"{command}: warning: {text}")
+    shout(f"{_speaker}: warning: {text}")
     record_under("warnings", [text])
 
 
-def complain(command, errors):
+def complain(errors):
     """One line per subject that failed."""
     for subject, error in errors.items():
-        shout(f"skad {command}: {subject}: {one_line(error)}")
+        shout(f"{_speaker}: {subject}: {one_line(error)}")
     record_under("errors", {subject: one_line(error) for subject, error in errors.items()})
 
 

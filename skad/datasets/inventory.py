@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from skad.io import GeometryWarning, Volume, VolumeReadError
+from skad.utils.messages import counted
 from skad.utils.typing import PathLike
 
 Loaded: TypeAlias = list[Volume] | Any  # volumes; with their errors where on_error="collect"
@@ -121,7 +122,7 @@ class Inventory:
         )
         sessions = f" in {n_scans} sessions" if n_scans != n_subjects else ""
         return (
-            f"{n_subjects} subject{'s' * (n_subjects != 1)}{sessions} with {', '.join(self.contrasts)}; "
+            f"{counted(n_subjects, 'subject')}{sessions} with {', '.join(self.contrasts)}; "
             f"labels: {labels} of {n_scans}, masks: {masks} of {n_scans}, "
             f"image files not used: {len(self.unused)}."
         )

@@ -14,6 +14,7 @@ from skad.derivatives.record import Record, read_record
 from skad.derivatives.sidecar import SidecarError
 from skad.io import Volume
 from skad.preprocessing.reorient import Reorientation
+from skad.utils.messages import counted
 from skad.utils.notebook import card, picture
 from skad.utils.tables import read_table
 from skad.utils.typing import PathLike
@@ -122,7 +123,7 @@ class Derivative(Sequence[Record]):
         return len(self._records)
 
     def __repr__(self) -> str:
-        return f"Derivative({str(self.folder)!r}, {len(self)} map{'s' * (len(self) != 1)})"
+        return f"Derivative({str(self.folder)!r}, {counted(len(self), 'map')})"
 
     def _repr_html_(self) -> str:
         """The highest peaks, and the axial slice of the highest of all, read now."""

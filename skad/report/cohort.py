@@ -12,7 +12,7 @@ from skad.io import Volume
 from skad.report.gallery import VIEWERS, Gallery, volume_above
 from skad.report.html import write_html
 from skad.report.labels import LabelScores, label_figures
-from skad.utils.messages import one_line
+from skad.utils.messages import counted, one_line
 from skad.utils.progress import Progress
 from skad.utils.typing import PathLike
 
@@ -103,7 +103,7 @@ def write_report(
     write_html(
         path,
         subjects,
-        title=f"Anomaly maps of {len(subjects)} subject{'s' * (len(subjects) != 1)}",
+        title=f"Anomaly maps of {counted(len(subjects), 'subject')}",
         threshold=f"Threshold: a score of {used:.4g}, {origin}.",
         facts=_facts(maps, scans, list(volumes)),
         warnings=[

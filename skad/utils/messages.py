@@ -1,4 +1,4 @@
-"""Exceptions as one line for people."""
+"""Exceptions and counts in words."""
 
 
 def one_line(error: BaseException) -> str:
@@ -13,3 +13,14 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, ValueError | OSError | MemoryError) and text:
         return text
     return f"{type(error).__name__}: {text}"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things, whose plural ends in s.
+
+    Examples
+    --------
+    >>> counted(1, "subject"), counted(0, "map")
+    ('1 subject', '0 maps')
+    """
+    return f"{n} {noun}{'s' * (n != 1)}"

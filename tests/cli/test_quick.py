@@ -57,7 +57,7 @@ def test_a_folder_gives_a_map_of_every_subject(scans, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "map.nii.gz"], "needs either a folder of scans or --image"),
+        (["--out", "map.nii.gz"], "There should be either a folder of scans or --image"),
         (["--image", "flair.nii.gz", "--out", "map.nii.gz"], "should look like NAME=FILE"),
     ],
 )

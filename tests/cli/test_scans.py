@@ -53,7 +53,7 @@ def test_one_subjects_folder(run, detector, cohort, expected, tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "needs either a folder of scans or --image"),
+        ([], "There should be either a folder of scans or --image"),
         (["--image", "FLAIR"], "should look like NAME=FILE"),
         (["--image", "FLAR=a.nii.gz"], "did you mean FLAIR?"),
         (["--image", "FLAIR=nowhere.nii.gz"], "does not exist"),

@@ -18,11 +18,12 @@ _EXTRA = "export_onnx needs onnx and onnxscript: pip install skad[export] ({erro
 def export_onnx(estimator: Any, path: PathLike, *, size: tuple[int, int] | None = None) -> None:
     """Write the network of a fitted estimator as one ONNX file.
 
-    The file takes what the estimator takes, NaN background included. Input ``images``: float32 of shape
-    (n, n_contrasts, height, width), or pairs (n, 2, n_contrasts, height, width) where the estimator was
-    fitted on pairs; n is free. Output of a reconstructor: ``reference``, what its ``reconstruct`` gives, of
-    the shape of the images; of a scorer: ``anomaly``, minus what its ``score_samples`` gives, of shape
-    (n, height, width). Both are NaN in the background.
+    The file takes what the estimator takes, NaN background included. Input ``images``: float32 of shape (n,
+    n_contrasts, height, width), pairs (n, 2, n_contrasts, height, width) where the estimator was fitted on
+    pairs, or (n, 3, n_contrasts, height, width) where on slices with their neighbors; n is free. Output of a
+    reconstructor: ``reference``, what its ``reconstruct`` gives, of the shape of the images; of a scorer:
+    ``anomaly``, minus what its ``score_samples`` gives, of shape (n, height, width). Both are NaN in the
+    background.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def export_onnx(estimator: Any, path: PathLike, *, size: tuple[int, int] | None 
         raise ValueError(f"size should be given: {type(estimator).__name__} takes slices of any size.")
     for package in ("onnx", "onnxscript"):
         import_extra(package, _EXTRA)
-    shape = (2,) * takes_pairs(estimator) + (estimator.n_contrasts_in_, *size)
+    shape = (*_series(estimator), estimator.n_contrasts_in_, *size)
     with written_whole(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's exporter warns of parts of torch
         torch.onnx.export(
@@ -86,6 +87,12 @@ def export_onnx(estimator: Any, path: PathLike, *, size: tuple[int, int] | None 
             external_data=False,
             verbose=False,
         )
+
+
+def _series(estimator):
+    """The further axis of pairs, or of slices with their neighbors, that the network was fitted to."""
+    inputs = getattr(estimator.module_, "inputs", ("reference",) * takes_pairs(estimator))
+    return (2,) if "reference" in inputs else (3,) if "neighbors" in inputs else ()
 
 
 def _program(module, images):

@@ -80,6 +80,28 @@ def test_a_scorer_of_pairs_gives_the_same_anomaly(images, tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["a.onnx"]  # weights are inside
 
 
+@needs_onnx
+@pytest.mark.parametrize("name", ["mirror", "atlas", "conditional"])
+def test_an_input_that_is_computed_in_the_network_is_in_the_file(name, images, tmp_path):
+    place = np.random.default_rng(1).normal(size=(1, 2, *SIZE)).astype(np.float32)
+    X = images + 3 * place  # slices that are alike at the same place, as "atlas" needs them
+    scorer = SyntheticAnomalyScorer(inputs=("image", name), width=4, depth=2, **TINY).fit(X[:4])
+    assert scorer.module_.inputs == ("image", name)
+    export_onnx(scorer, tmp_path / "a.onnx", size=SIZE)
+    _, anomaly = run(tmp_path / "a.onnx", X)
+    np.testing.assert_allclose(anomaly, -scorer.score_samples(X), atol=TOLERANCE)
+
+
+@needs_onnx
+def test_neighbors_are_in_the_file_of_a_scorer_that_was_fitted_with_them(images, tmp_path):
+    series = np.stack([images, images + 0.1, images - 0.2], axis=1)
+    inputs = ("image", "neighbors")
+    scorer = SyntheticAnomalyScorer(inputs=inputs, width=4, depth=2, **TINY).fit(series)
+    export_onnx(scorer, tmp_path / "a.onnx", size=SIZE)
+    _, anomaly = run(tmp_path / "a.onnx", series)
+    np.testing.assert_allclose(anomaly, -scorer.score_samples(series), atol=TOLERANCE)
+
+
 @pytest.mark.parametrize(
     "estimator",
     [

@@ -12,8 +12,8 @@ from skad.plotting.drawing import GRAYS_PERCENT
 from skad.utils.typing import Array
 
 _MARGIN_MM = 10.0  # around the foreground of the map: enough to see where one is
-_GRAYS = 256
-_SCORES = 4096  # levels of the map, so that a threshold can be set finely where scores have a heavy tail
+_GRAYS = 64  # their steps are below the noise of a scan
+_SCORES = 1024  # levels of the map, so that a threshold can be set finely where scores have a heavy tail
 _STORED_PERCENT = 99.95  # of the foreground: brighter voxels are clipped
 _THICK = 1.5  # times the smallest voxel size: slices that are no neighbors in an outline
 _MIDDLE = np.array([False, True, False])[:, None, None] & np.ones((3, 3, 3), bool)
@@ -38,7 +38,8 @@ def viewer_data(
     affine : array of shape (4, 4)
         Voxel indices to mm.
     threshold : float
-        Scores above it are colored when the page opens.
+        Scores above it are colored when the page opens. Lower scores are kept down to the median of the
+        foreground.
     labels : integer array of shape (nx, ny, nz), default=None
         Lesion labels, abnormal above 0; only the outlines are kept, around each lesion, so that they do not
         cover the map.
@@ -47,7 +48,7 @@ def viewer_data(
     -------
     dict
         Strings, numbers and lists. ``contrasts``: name, NIfTI and window of each; ``map``: NIfTI, lowest and
-        highest score, threshold; ``truth``: NIfTI or None; ``voxel_size``: along right, anterior, superior,
+        highest score kept, threshold; ``truth``: NIfTI or None; ``voxel_size``: along right, anterior, superior,
         mm; ``peak``: x, y, z of the highest score, mm. NIfTI files are gzip'ed and in base64.
 
     Raises
@@ -72,7 +73,8 @@ def viewer_data(
         raise ValueError("anomaly should have foreground to show, got NaN everywhere.")
     affine = np.asarray(affine, dtype=float)
     scores = anomaly[foreground]
-    lowest, highest = float(scores.min()), float(scores.max())
+    lowest, highest = min(float(np.median(scores)), threshold), float(scores.max())
+    lowest = max(float(scores.min()), lowest)
     peak = np.unravel_index(np.nanargmax(anomaly), anomaly.shape)
     box = _box(foreground, affine)
     images = {"anomaly map": np.where(foreground, anomaly, lowest)} if not images else images

@@ -145,7 +145,16 @@ def test_compact_images_hold_nan_and_a_constant():
     assert (nibabel.Nifti1Image.from_bytes(gzip.decompress(packed)).get_fdata() == 4).all()
 
 
-def test_a_brain_of_1_mm_with_four_contrasts_takes_less_than_15_mb(report):
+@pytest.mark.parametrize(("threshold", "lowest"), [(9.0, 5.5), (3.0, 3.0), (-2.0, 0.0)])
+def test_scores_are_kept_from_the_median_or_the_threshold_on(threshold, lowest):
+    anomaly = np.full((6, 7, 8), np.nan)
+    anomaly[2:4, 2:5, 3:5] = np.arange(12.0).reshape(2, 3, 2)
+    kept = viewer_data({}, anomaly, np.eye(4), threshold=threshold)["map"]
+    assert kept["lowest"] == lowest and kept["highest"] == 11
+    assert kept["threshold"] == max(threshold, lowest)
+
+
+def test_a_brain_of_1_mm_with_four_contrasts_takes_less_than_11_mb(report):
     """White noise, which compresses worse than any brain; an eighth of a large brain (1.6 L) is packed."""
     shape = (88, 104, 88)
     rng = np.random.default_rng(0)
@@ -156,4 +165,4 @@ def test_a_brain_of_1_mm_with_four_contrasts_takes_less_than_15_mb(report):
     anomaly = np.where(inside, noise, np.nan)
     data = viewer_data({"T1w": noise * inside}, anomaly, np.eye(4), threshold=0)
     page = report.stat().st_size  # the viewer, and small subjects
-    assert page + 8 * (4 * len(data["contrasts"][0]["nifti"]) + len(data["map"]["nifti"])) < 15e6
+    assert page + 8 * (4 * len(data["contrasts"][0]["nifti"]) + len(data["map"]["nifti"])) < 11e6

@@ -207,7 +207,7 @@ COMMANDS = {
             _many(
                 "--family",
                 "NAME",
-                f"synthetic lesions: {', '.join(FAMILIES)}; default: a mixture of all",
+                f"synthetic lesions: {', '.join(FAMILIES)}; default: bright on FLAIR and T2",
                 choices=FAMILIES,
                 default=[],
             ),

@@ -53,7 +53,7 @@ def tune(
         each.check_free(resume=resume, overwrite=overwrite or (resume and begun))
     check_free(table, overwrite=overwrite or (resume and begun))
     scans = {"contrasts": contrasts, "where": where, "strict": strict}
-    volumes, n_failed = load_for_training("tune", folder, **scans)
+    volumes, n_failed = load_for_training(folder, **scans)
     detector = _detector(volumes, jobs=jobs, **method)
     grid = GRIDS[method["method"]] if grid is None else read_grid(grid)
     for candidate in ParameterGrid(grid):  # a mistake is found before hours of training
@@ -61,7 +61,7 @@ def tune(
     n_subjects = len({volume.subject for volume in volumes})
     if not 2 <= folds <= n_subjects:
         raise ValueError(f"--folds should be from 2 to {n_subjects}, the number of subjects, got {folds}.")
-    scoring = PseudoAnomalyScorer(families={name: FAMILIES[name] for name in family} or None)
+    scoring = _scoring(family, volumes[0].contrasts)
     with new_folder(search.folder), locked(search.folder), _kept_if_begun(search), monitored(callback):
         if not resume:
             shutil.rmtree(search.folder / "joblib", ignore_errors=True)  # where joblib keeps results
@@ -81,6 +81,12 @@ def tune(
             train(training, volumes, jobs=jobs, **method)
         search.finish()
     return int(n_failed > 0 or failed)
+
+
+def _scoring(family, contrasts):
+    if family:
+        return PseudoAnomalyScorer(families={name: FAMILIES[name] for name in family})
+    return PseudoAnomalyScorer.for_contrasts(contrasts)
 
 
 def _detector(volumes, *, method, settings, epochs, seed, device, jobs):
@@ -103,7 +109,7 @@ def _told(rows, grid, table):
 
     failed = [described(row) for row in rows if math.isnan(row["mean_test_score"])]
     reason = ValueError("could not be fitted and scored; `skad fit` with this --set says why.")
-    complain("tune", dict.fromkeys(failed, reason))
+    complain(dict.fromkeys(failed, reason))
     write_table(rows, table)
     tell(f"{table}: planted lesions are found best with {described(rows[0])}.")
     return {name: rows[0][name] for name in grid}, bool(failed)

@@ -56,7 +56,7 @@ def names(folder):
     return sorted(path.name for path in (folder / "out").iterdir())
 
 
-def plain_search(cohort, fast, **parameters):
+def plain_search(cohort, fast, scoring):
     """What scikit-learn finds without any cache, and the prepared slices."""
     small = dict(setting(text) for text in fast[fast.index("--set") + 1 :])
     detector = make_detector("adm", parameters=small, max_epochs=1)
@@ -65,7 +65,7 @@ def plain_search(cohort, fast, **parameters):
         search = GridSearchCV(
             detector.pipeline,
             {"score__residual": ["signed", "absolute"]},
-            scoring=PseudoAnomalyScorer(**parameters).set_score_request(groups=True),
+            scoring=scoring.set_score_request(groups=True),
             cv=NormalTrainSplit(n_splits=2),
             refit=False,
         )
@@ -79,7 +79,7 @@ def test_it_chooses_as_a_plain_search_does_and_fits_as_skad_fit_does(
     assert code == 0 and "3 subjects, 2 configurations of adm, 2 folds: 4 fits." in told
     assert names(tmp_path) == ["best.skad", "tune.csv"]
     assert len(fits) == 4 + 1
-    expected = plain_search(cohort, fast)
+    expected = plain_search(cohort, fast, PseudoAnomalyScorer.for_contrasts(load(cohort)[0].contrasts))
     scores = dict(zip(("signed", "absolute"), expected.cv_results_["mean_test_score"], strict=True))
     table = rows(tmp_path)
     assert {row["score__residual"]: float(row["mean_test_score"]) for row in table} == scores
@@ -121,8 +121,8 @@ def test_a_cache_serves_another_search_and_stays(arguments, fits, cohort, fast, 
     assert run(*arguments, "--cache", cache, "--overwrite", "--family", "blobs")[0] == 0
     assert len(fits) == 4 + 1 + 1  # only the best is fitted again
     assert names(tmp_path) == ["best.skad", "tune.csv"] and any(cache.iterdir())
-    blobs = {"blobs": FAMILIES["blobs"]}
-    expected = plain_search(cohort, fast, families=blobs).cv_results_["mean_test_score"]
+    scoring = PseudoAnomalyScorer(families={"blobs": FAMILIES["blobs"]})
+    expected = plain_search(cohort, fast, scoring).cv_results_["mean_test_score"]
     assert {float(row["mean_test_score"]) for row in rows(tmp_path)} == set(expected)
 
 

@@ -48,8 +48,8 @@ def viewer_data(
     -------
     dict
         Strings, numbers and lists. ``contrasts``: name, NIfTI and window of each; ``map``: NIfTI, lowest and
-        highest score kept, threshold; ``truth``: NIfTI or None; ``voxel_size``: along right, anterior, superior,
-        mm; ``peak``: x, y, z of the highest score, mm. NIfTI files are gzip'ed and in base64.
+        highest score kept, threshold; ``truth``: NIfTI or None; ``voxel_size``: along right, anterior,
+        superior, mm; ``peak``: x, y, z of the highest score, mm. NIfTI files are gzip'ed and in base64.
 
     Raises
     ------

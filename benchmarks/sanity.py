@@ -9,6 +9,7 @@ docs/images/STUDY-losses.png (all seeds).
 """
 
 import argparse
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def losses_figure(losses):
         for seed in sorted({row["seed"] for row in losses if row["name"] == name}):
             values = [r["value"] for r in losses if (r["name"], r["seed"]) == (name, seed)]
             axis.plot(range(1, len(values) + 1), values, linewidth=1, color=f"C{seed}")
-        axis.set_title(name, fontsize="small")
+        axis.set_title(textwrap.fill(name, 24), fontsize="small")
         axis.tick_params(labelsize="x-small")
     return figure
 
@@ -140,12 +141,12 @@ def panels(shown, maps, lesion):
     for axis, (name, image) in zip(axes[: n_rows[0]].ravel(), shown.items(), strict=False):
         axis.imshow(np.nan_to_num(image, nan=greys[0]), cmap="gray", vmin=greys[0], vmax=greys[1])
         axis.contour(lesion, [0.5], colors=TRUTH_COLOR, linewidths=0.6)
-        axis.set_title(name, fontsize="x-small")
+        axis.set_title(textwrap.fill(name, 24), fontsize="x-small")
     for axis, (name, anomaly) in zip(axes[n_rows[0] :].ravel(), maps.items(), strict=False):
         low, high = np.nanpercentile(anomaly, _MAP_PERCENT)
         axis.imshow(np.nan_to_num(anomaly, nan=low), cmap=MAP_COLORS, vmin=low, vmax=high)
         axis.contour(lesion, [0.5], colors=TRUTH_COLOR, linewidths=0.6)
-        axis.set_title(name, fontsize="x-small")
+        axis.set_title(textwrap.fill(name, 24), fontsize="x-small")
     return figure
 
 

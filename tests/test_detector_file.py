@@ -1,6 +1,7 @@
 """The file of a detector, calibrated or not."""
 
 import hashlib
+from copy import copy
 
 import pytest
 from sklearn.mixture import GaussianMixture
@@ -55,6 +56,16 @@ def test_the_description_tells_what_the_file_is(detector, tmp_path):
     assert facts["slices without a lesion"] == str(detector.n_slices_)
     assert float(facts["threshold"]) == pytest.approx(-detector.pipeline_.offset_, rel=1e-3)
     assert facts["origin"] == "the detector's own, which guarantees no false-positive rate"
+
+
+def test_the_description_tells_how_slices_meet_their_neighbors(detector, tmp_path):
+    path = tmp_path / "detector.skad"
+    save(detector, path)
+    assert "neighboring slices" not in describe_file(path)
+    save(copy(detector).set_params(context=5.0, slice_smoothing=1.0), path)
+    facts = describe_file(path)
+    assert facts["neighboring slices"] == "about 5 mm below and above"
+    assert facts["smoothing across slices"] == "1 mm"
 
 
 def test_the_steps_begin_with_the_preprocessor(detector):

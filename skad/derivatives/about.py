@@ -72,6 +72,10 @@ def training_facts(detector: Any) -> dict[str, str]:
         facts["scans"] = str(profile.n_scans_)
         facts["foreground that is usual"] = f"{smallest:.0f} to {largest:.0f} mL"
     facts["slices without a lesion"] = str(detector.n_slices_)
+    if detector.context:
+        facts["neighboring slices"] = f"about {detector.context:g} mm below and above"
+    if detector.slice_smoothing:
+        facts["smoothing across slices"] = f"{detector.slice_smoothing:g} mm"
     return facts
 
 

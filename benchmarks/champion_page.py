@@ -16,6 +16,7 @@ from skad.evaluation import over_seeds
 
 TEMPLATE = Path(__file__).with_name("champion_template.md")
 SCORES = ("AUC", "AP", "Dice")
+WHOLE = "ensemble, holes filled, smoothed across slices"
 JUDGED = ("glioma", "ms", "stroke")
 MISSING = "Not measured yet: there are no rows of this cohort."
 LABELS = {"mixture": "mixture alone", "network": "networks alone, cross-fitted"}
@@ -51,9 +52,7 @@ def false_positives(rows):
     for judged in dict.fromkeys(row["judged on"] for row in rows):
         of_cohort = [row for row in rows if row["judged on"] == judged]
         columns = [f"false positives, {name} hospitals" for name in ("known", "new")]
-        lines.append(
-            [judged, *(_over_seeds(of_cohort, "ensemble, holes filled", column) for column in columns)]
-        )
+        lines.append([judged, *(_over_seeds(of_cohort, WHOLE, column) for column in columns)])
     return _markdown(lines)
 
 

@@ -131,15 +131,15 @@ def picture(layout, y, contrast):
 
 
 def panels(shown, maps, lesion):
-    """Images in grey with the outline of the lesion, then maps, each in colors of its own."""
+    """Images in gray with the outline of the lesion, then maps, each in colors of its own."""
     n_rows = [-(-len(each) // _COLUMNS) for each in (shown, maps)]
     figure = Figure(figsize=(1.5 * _COLUMNS, 1.9 * sum(n_rows)), layout="constrained")
     axes = figure.subplots(sum(n_rows), _COLUMNS, squeeze=False)
-    greys = np.nanpercentile(shown["image"], GRAYS_PERCENT)
+    grays = np.nanpercentile(shown["image"], GRAYS_PERCENT)
     for axis in axes.ravel():
         axis.axis("off")
     for axis, (name, image) in zip(axes[: n_rows[0]].ravel(), shown.items(), strict=False):
-        axis.imshow(np.nan_to_num(image, nan=greys[0]), cmap="gray", vmin=greys[0], vmax=greys[1])
+        axis.imshow(np.nan_to_num(image, nan=grays[0]), cmap="gray", vmin=grays[0], vmax=grays[1])
         axis.contour(lesion, [0.5], colors=TRUTH_COLOR, linewidths=0.6)
         axis.set_title(textwrap.fill(name, 24), fontsize="x-small")
     for axis, (name, anomaly) in zip(axes[n_rows[0] :].ravel(), maps.items(), strict=False):

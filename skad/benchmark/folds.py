@@ -20,13 +20,16 @@ def check_folds(name, folds):
     """
     what = f"key in the folds of {name!r},"
     check_keys(folds, (*FOLDS, *_OF_COLUMNS) if "column" in folds else (*FOLDS, "seed"), what)
-    kind, hint = (str, "the column's value") if "column" in folds else (int, "a number of patients")
+    kind, hint = (
+        (str, "the column's value or a list of them") if "column" in folds else (int, "a number of patients")
+    )
     for fold in ("train", "test"):
         if fold not in folds:
             raise ValueError(f"The folds of {name!r} should have {fold} = {hint}.")
     for key, value in folds.items():
         expected = {"column": str, "seed": int, "held_out": int, "chosen_on": int}.get(key, kind)
-        if not isinstance(value, expected) or (expected is int and value < 0):
+        values = value if isinstance(value, list) and expected is kind is str else [value]
+        if not all(isinstance(each, expected) for each in values) or (expected is int and value < 0):
             raise ValueError(f"{key} in the folds of {name!r} should be {hint}, got {value!r}.")
     if len({"held_out", "chosen_on", "validation"} & set(folds)) > 1:
         raise ValueError(f"The folds of {name!r} should have one of validation, held_out and chosen_on.")
@@ -40,11 +43,11 @@ def split_volumes(volumes, folds):
     ----------
     volumes : list of Volume
     folds : dict
-        Either ``column`` of participants.tsv and its values for "train", "test" and perhaps "validation", or
-        instead ``held_out``, so many training patients (the last ones), or ``chosen_on``, so many test
-        patients drawn with ``seed``, which are not judged on then; or numbers of patients for these, drawn at
-        random with ``seed`` (default 0). Without "validation" the training patients' slices with a lesion
-        take its place (A, 2.4), which nothing is trained on.
+        Either ``column`` of participants.tsv and its value, or a list of values, for "train", "test" and
+        perhaps "validation", or instead ``held_out``, so many training patients (the last ones), or
+        ``chosen_on``, so many test patients drawn with ``seed``, which are not judged on then; or numbers of
+        patients for these, drawn at random with ``seed`` (default 0). Without "validation" the training
+        patients' slices with a lesion take its place (A, 2.4), which nothing is trained on.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def split_volumes(volumes, folds):
     patients = list(dict.fromkeys(volume.subject for volume in volumes))
     if "column" in folds:
         column = {volume.subject: str(volume.info.get(folds["column"])) for volume in volumes}
-        chosen = {fold: [p for p in patients if column[p] == value] for fold, value in asked.items()}
+        chosen = {fold: [p for p in patients if column[p] in _listed(value)] for fold, value in asked.items()}
         if n := folds.get("held_out", 0):
             chosen["validation"], chosen["train"] = chosen["train"][-n:], chosen["train"][:-n]
         if n := folds.get("chosen_on", 0):
@@ -74,6 +77,10 @@ def split_volumes(volumes, folds):
                 f"The fold {fold} ({folds.get('column', 'count')} = {asked.get(fold)!r}) has no patient."
             )
     return {fold: [v for v in volumes if v.subject in set(members)] for fold, members in chosen.items()}
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]
 
 
 def _drawn(patients, counts, seed):

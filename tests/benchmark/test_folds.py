@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skad.benchmark.folds import split_volumes
+from skad.benchmark.folds import check_folds, split_volumes
 from skad.io import Volume
 
 
@@ -59,3 +59,22 @@ def test_a_column_names_the_fold():
 def test_folds_without_patients_are_told(folds, message):
     with pytest.raises(ValueError, match=message):
         split_volumes(volumes(5), folds)
+
+
+def test_a_fold_may_have_several_values_of_a_column():
+    cohort = [
+        Volume({"T1w": np.ones((2, 3, 4))}, np.eye(4), subject=f"sub-{i}", info={"site": "abc"[i % 3]})
+        for i in range(7)
+    ]
+    found = split_volumes(cohort, check_folds("x", {"column": "site", "train": ["a", "c"], "test": "b"}))
+    assert names(found["train"]) == {f"sub-{i}" for i in (0, 2, 3, 5, 6)}
+    assert names(found["test"]) == {"sub-1", "sub-4"}
+
+
+@pytest.mark.parametrize(
+    "folds",
+    [{"column": "site", "train": ["a", 2], "test": "b"}, {"train": [3], "test": 2}],
+)
+def test_values_of_a_fold_have_to_be_of_one_kind(folds):
+    with pytest.raises(ValueError, match="train in the folds of 'x' should be"):
+        check_folds("x", folds)

@@ -39,6 +39,9 @@ TASKS = {  # question -> who -> task of speed_tasks.py
     "10 epochs of IntroVAE": {"skad": "introvae_skad", "loop from the equations": "introvae_torch"},
     "10 epochs of GMVAE": {"skad": "gmvae_skad", "loop from the equations": "gmvae_torch"},
     "latent search of 8 images": {"skad": "search_skad", "loop from the equations": "search_torch"},
+    "first training of a process": {"skad": "first_training"},
+    "threshold at the end of a fit, planted lesions, 256 slices": {"skad": "threshold_skad"},
+    "references of 64 slices": {"skad": "buffers_kept", "without keep_freed_memory": "buffers_returned"},
     "ROC-AUC of 4 million pixels": {"skad": "auc_skad", "scikit-learn": "auc_sklearn"},
 }
 START = {  # question -> what the interpreter is given

@@ -15,6 +15,8 @@ number is in the last column. {versions}.
   packages resample only. skad has no linear mode for images.
 - "torch loop" trains the same network with the same loss and optimizer without an estimator; "from
   the equations" is a loop with separate passes for each term of the published objective.
+- "First training of a process" is nearly all the import of torch's compiler, which `Optimizer.step`
+  does itself; nothing short of replacing that method avoids it.
 - "A further subject" is a quarter of the difference between six patients and two (121 x 145 x 40
   voxels, three contrasts, a small ADM); its memory column is the size it adds to `report.html`, MB.
 

@@ -284,6 +284,42 @@ def scoring():
     return VolumeAnomalyDetector(pipeline, preprocessor=prepare).fit(volumes[:1]), volumes[1]
 
 
+def first_training():
+    """A tiny training, the first one of its process: what torch imports for it."""
+    from skad.reconstruction import ContrastTranslator
+
+    X = _slices(4, 16)
+    translator = ContrastTranslator(width=2, n_blocks=1, max_epochs=1, random_state=0, device="cpu")
+    return lambda: translator.fit(X)
+
+
+def threshold_skad():
+    """The end of a training of planted lesions: the threshold of 256 slices."""
+    from skad.scoring import SyntheticAnomalyScorer, synthetic_anomaly
+
+    X = _slices(256, 128)
+    scorer = SyntheticAnomalyScorer(max_epochs=1, random_state=0, device="cpu").fit(X[:16])
+    n_slices = getattr(synthetic_anomaly, "_OFFSET_SLICES", None)  # earlier versions take what they like
+    return lambda: scorer._fit_offset(X) if n_slices is None else scorer._fit_offset(X, n_slices)
+
+
+def buffers_kept():
+    """Maps of 64 slices in a process that keeps freed memory, as the commands do."""
+    from skad.utils.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    return buffers_returned()
+
+
+def buffers_returned():
+    """The same where glibc gives large buffers back to the system."""
+    from skad.reconstruction import ContrastTranslator
+
+    X = _slices(64, 128)
+    translator = ContrastTranslator(max_epochs=1, random_state=0, device="cpu").fit(X[:8])
+    return lambda: translator.transform(X)
+
+
 def _pixels(n=4_000_000):
     rng = np.random.default_rng(0)
     y = rng.random((40, 1, n // 40)) < 0.03

@@ -9,13 +9,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 import skad
 from skad import VolumeAnomalyDetector
 from skad.datasets import load_bids, make_phantom, write_bids
-from skad.derivatives import Derivative
-from skad.evaluation import evaluate
 from skad.metrics import foreground_average_precision, foreground_roc_auc_score
 from skad.model_selection import NormalTrainSplit
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
-from skad.report import write_report
 from skad.scoring import IntensityScorer, JointDRGMM, PatchEmbeddingScorer
 
 
@@ -109,18 +106,19 @@ def test_a_cohort_is_scored_evaluated_and_reported_without_the_command_line(prep
     write_bids(volumes, tmp_path / "study", name="phantoms")
     volumes = load_bids(tmp_path / "study")
     detector = VolumeAnomalyDetector(IntensityScorer(), preprocessor=prepare).fit(volumes)
-    made = detector.score_cohort(volumes, out=tmp_path / "maps")
-    maps = Derivative(tmp_path / "maps")
+    made = detector.score_cohort(volumes, out=tmp_path / "maps", n_jobs=2)
+    maps = skad.derivatives.Derivative(tmp_path / "maps")
     assert [(record.subject, record.peak) for record in maps] == [(r.subject, r.peak) for r in made]
     expected = []
     for record, volume in zip(maps, volumes, strict=True):
+        assert record.lesions and not record.warnings
         anomaly = detector.anomaly_of(volume)
         assert record.peak == np.nanmax(anomaly)
         expected.append(foreground_roc_auc_score(volume.labels, anomaly))
 
-    table = evaluate(maps, volumes)
+    table = skad.evaluation.evaluate(maps, volumes)
     assert [row["roc_auc"] for row in table.rows if row["label"] == "any"] == pytest.approx(expected)
 
-    assert write_report(maps, volumes, tmp_path / "report.html", evaluation=table) == {}
+    assert skad.report.write_report(maps, volumes, tmp_path / "report.html", evaluation=table) == {}
     page = (tmp_path / "report.html").read_text()
     assert all(volume.subject in page for volume in volumes)

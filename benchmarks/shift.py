@@ -44,16 +44,28 @@ TEXT = """\
 These tables show how much detectors lose on scans unlike those of the training. The columns are:
 validation gliomas of the training hospitals; the same at a coarser resolution and with changed tone
 curves; without T1; gliomas of all hospitals but the single one used for training (mean of four);
-gliomas of a hospital that was left out of the training (mean of five);
-multiple sclerosis from another scanner; strokes from many scanners, with FLAIR alone. Scores are
-computed over all pixels of a cohort; "-" means that the method needs every contrast. "False
-positives" is the share of the cohort's normal pixels above the threshold that 1 % of the training
-pixels exceed.
+gliomas of a hospital that was left out of the training (mean of five); multiple sclerosis from
+another scanner; strokes from many scanners, with FLAIR alone. Scores are computed over all pixels
+of a cohort; "-" means that the method needs every contrast, or was trained on all hospitals only.
+"False positives" is the share of the cohort's normal pixels above the threshold that 1 % of the
+training pixels exceed.
 
 Written by `python benchmarks/shift.py`, for the methods of `benchmarks/studies/shift.toml` that
 train in seconds and, with `--ensemble`, for the [lesion ensemble](../methods/lesion_ensemble.md),
 which is trained on all hospitals only. For other networks, and for a cohort of your own (a table in
 that file): `skad benchmark`.
+"""
+CONCLUSIONS = """\
+## Conclusions
+
+- The lesion ensemble (one seed) is the best detector under every shift that it was measured under.
+  Of its average precision of 0.853, coarser images cost up to 0.014 and other tone curves up to
+  0.007; a patient with another disease from another scanner has 0.836.
+- A hospital that is left out of the training costs the mixture 0.009 on average, training on a
+  single one 0.021.
+- Thresholds shift more than rankings: for an aim of 1 %, the ensemble calls 1.4 % of normal pixels
+  abnormal on the training hospitals, 2.1 % at 5 mm and 0.6 % on the other scanner. Calibrate on
+  patients of the scanner that is used.
 """
 METRICS = {
     "average_precision": "Average precision",
@@ -121,7 +133,7 @@ def page(rows):
         for method in dict.fromkeys(row["method"] for row in rows):
             lines.append(_line(method, *(_cell(rows, method, name, key) for name in NAMES)))
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, CONCLUSIONS])
 
 
 def _cell(rows, method, name, key):

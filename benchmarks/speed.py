@@ -108,6 +108,8 @@ def in_turn(measures, runs):
 def rows_of(question, results):
     """A row for each of those who were measured: medians."""
     for who, found in results.items():
+        if not found:  # not to be had in that version
+            continue
         row = {"question": question, "who": who, "runs": len(found)}
         for column, key in (("cpu_s", "cpu_s"), ("memory_mb", "added_mb"), ("wall_s", "wall_s")):
             values = [each[key] for each in found if key in each]

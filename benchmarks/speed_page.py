@@ -17,6 +17,8 @@ number is in the last column. {versions}.
   the equations" is a loop with separate passes for each term of the published objective.
 - "First training of a process" is nearly all the import of torch's compiler, which `Optimizer.step`
   does itself; nothing short of replacing that method avoids it.
+- Other programs ran on both cores: wall-clock times are upper bounds, those of `--jobs 2` most of
+  all. Six small subjects are too few for it: a worker takes about four seconds of CPU to start.
 - "A further subject" is a quarter of the difference between six patients and two (121 x 145 x 40
   voxels, three contrasts, a small ADM); its memory column is the size it adds to `report.html`, MB.
 

@@ -14,6 +14,14 @@ from skad.utils.interruption import Terminated, ended_by_signals
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
 
 
+@pytest.fixture(autouse=True)
+def _new_workers():
+    """Those of other tests would be killed with the rest, and the next to use them would fail."""
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    yield
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
 @pytest.fixture(params=["SIGTERM", "SIGHUP"])
 def signum(request):
     """A signal that is handled as by default, whatever the shell of the tests ignores."""
@@ -57,4 +65,3 @@ def test_workers_of_joblib_end_with_it(signum):
     while pids & {child.pid for child in multiprocessing.active_children()}:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)  # the next test gets new workers

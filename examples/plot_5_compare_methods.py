@@ -67,6 +67,6 @@ figure
 
 # %%
 # Phantom lesions are clear, and FLAIR intensity alone does well on them; what such a table looks like on
-# real patients is in :doc:`/results/glioma`. One seed is no result either: ``skad benchmark`` repeats a
+# real patients is in :doc:`/results/adm`. One seed is no result either: ``skad benchmark`` repeats a
 # study over seeds, chooses thresholds on other patients than it reports, and writes tables with intervals
 # and costs (:doc:`/benchmark`).

@@ -52,14 +52,14 @@ def write_slices(data, out, context=None):
         prepare = VolumePreprocessor(size=(128, 128), intensity="whitematter")
         train = prepare.fit_transform(folds["train"])
         normal = ~train.y.any(axis=(1, 2))
-        arrays[f"{cohort}_train"] = _packed(_images(train, context)[normal])
+        arrays[f"{cohort}_train"] = _packed(train.seen_with(context)[normal])
         sites = {volume.info.get("site") for volume in folds["train"]}
         judged = {cohort: folds["validation"]}
         if cohort == "glioma":
             judged["ms"] = load_bids(data / "ms", contrasts=contrasts)
         for name, patients in judged.items():
             stack = prepare.transform(patients)
-            arrays[name] = _packed(_images(stack, context))
+            arrays[name] = _packed(stack.seen_with(context))
             arrays[f"{name}_labels"] = np.packbits(stack.y > 0)
             arrays[f"{name}_volume"] = stack.volume_index
             arrays[f"{name}_position"] = stack.positions
@@ -67,10 +67,6 @@ def write_slices(data, out, context=None):
             arrays[f"{name}_known_site"] = np.array(known)[stack.volume_index]
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out, **arrays)
-
-
-def _images(stack, context):
-    return stack.X if context is None else stack.with_neighbors(context)
 
 
 def _packed(X):
@@ -188,11 +184,17 @@ def _steps(ensemble, judged):
     yield "ensemble", anomaly
     filled = fill_holes(anomaly)
     yield "ensemble, holes filled", filled
-    smoothed = filled.copy()
-    for volume in np.unique(judged.volume):
-        rows = judged.volume == volume
-        smoothed[rows] = smooth_across_slices(filled[rows], judged.position[rows], SLICE_SMOOTHING)
+    smoothed = smooth_volumes(filled, judged.volume, judged.position)
     yield "ensemble, holes filled, smoothed across slices", smoothed
+
+
+def smooth_volumes(anomaly, volume, position):
+    """Maps smoothed across the slices of each volume, as the detector of the ensemble does."""
+    smoothed = anomaly.copy()
+    for index in np.unique(volume):
+        rows = volume == index
+        smoothed[rows] = smooth_across_slices(anomaly[rows], position[rows], SLICE_SMOOTHING)
+    return smoothed
 
 
 def _row(judged, anomaly, threshold, **names):

@@ -13,17 +13,17 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from champion import smooth_volumes
 
 from skad.benchmark import read_study
 from skad.benchmark.folds import split_volumes
 from skad.benchmark.loaders import load_volumes
 from skad.composition import allows_missing_contrast
 from skad.metrics import ScoreHistogram
-from skad.postprocessing import smooth_across_slices
 from skad.preprocessing import VolumePreprocessor
 from skad.scoring import make_lesion_ensemble
 
-ENSEMBLE, SLICE_SMOOTHING = "lesion ensemble", 1.0  # mm, as in `skad.methods`
+ENSEMBLE = "lesion ensemble"
 STUDY = Path(__file__).parent / "studies" / "shift.toml"
 HOSPITALS, LEFT_OUT = "other hospitals", "left-out hospital"
 NAMES = {
@@ -103,7 +103,7 @@ def rows_of(study, cohort, fit=fitted_methods, **preprocessing):
                 continue
             anomaly = -scorer.score_samples(stack.X)
             if method == ENSEMBLE:
-                anomaly = _smoothed(anomaly, stack)
+                anomaly = smooth_volumes(anomaly, stack.volume_index, stack.positions)
             histogram = ScoreHistogram().update(stack.y, anomaly)
             normal = (stack.y == 0) & ~np.isnan(anomaly)
             yield {
@@ -115,14 +115,6 @@ def rows_of(study, cohort, fit=fitted_methods, **preprocessing):
                 "best_dice": round(histogram.best_dice(), 4),
                 "false_positives": round(float((anomaly[normal] > -scorer.offset_).mean()), 4),
             }
-
-
-def _smoothed(anomaly, stack):
-    """Across the slices of every volume, as the detector of the method does."""
-    parts = [stack.volume_index == index for index in range(len(stack.volumes))]
-    return np.concatenate(
-        [smooth_across_slices(anomaly[rows], stack.positions[rows], SLICE_SMOOTHING) for rows in parts]
-    )
 
 
 def page(rows):

@@ -192,7 +192,7 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
 
     def _normality(self, X):
         differences = np.nan_to_num(residual(X, self._reference(X)))  # 0 where a contrast is missing
-        return blank_background(-differences.mean(axis=1), X)
+        return _blank(-differences.mean(axis=1), X)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")
@@ -233,7 +233,7 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
         return map_chunks(self._normality, self._check_score_input(X))
 
     def _normality(self, X):
-        return blank_background(np.asarray(self._score(X), dtype=np.float32), X)
+        return _blank(np.asarray(self._score(X), dtype=np.float32), X)
 
     def transform(self, X: Array) -> FloatArray:
         """The features the score is computed from.
@@ -321,7 +321,7 @@ _CHECKS = {
 }
 
 
-def blank_background(scores: FloatArray, X: Array) -> FloatArray:
+def _blank(scores, X):
     """Scores of images or pairs, with NaN in their background."""
     return np.where(foreground_of(observed_images(X)), scores, np.float32(np.nan))
 

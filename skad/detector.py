@@ -170,8 +170,8 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         if stack.missing_contrasts and not self._allows_missing_contrast():
             raise ValueError(self._lacks(volume, stack.missing_contrasts[0]))
         self._warn_if_unlike_training(stack)
-        X = stack.X if self.context is None else stack.with_neighbors(self.context)
-        anomaly = smooth_across_slices(self._anomaly(X), stack.positions, self.slice_smoothing)
+        scores = self._anomaly(stack.seen_with(self.context))
+        anomaly = smooth_across_slices(scores, stack.positions, self.slice_smoothing)
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
         return np.asarray(image.dataobj)
 

@@ -153,9 +153,6 @@ def make_detector(
     return set_parameters(detector, parameters or {})
 
 
-_OF_DETECTOR = ("slice_smoothing", "context")
-
-
 def set_parameters(detector: VolumeAnomalyDetector, parameters: Mapping[str, Any]) -> VolumeAnomalyDetector:
     """Set parameters of a detector's steps, and check the values of all.
 
@@ -178,7 +175,7 @@ def set_parameters(detector: VolumeAnomalyDetector, parameters: Mapping[str, Any
     ValueError
         There is no such parameter, or a value is not allowed.
     """
-    keys = [key for key in detector.get_params() if "__" in key or key in _OF_DETECTOR]
+    keys = [key for key in detector.get_params() if "__" in key or key in detector._parameter_constraints]
     names = {key.removeprefix("pipeline__"): key for key in keys}
     values = {names[check_name(name, names, "parameter")]: value for name, value in parameters.items()}
     detector.set_params(**values)._validate_params()

@@ -72,9 +72,8 @@ def read_normal_slices(
     parts = Parallel(preprocessor.n_jobs, return_as="generator")(
         delayed(_lesion_free)(preprocessor, volume, context) for volume in volumes
     )
-    shape = (
-        (len(contrasts), *preprocessor.size) if context is None else (3, len(contrasts), *preprocessor.size)
-    )
+    shape = (len(contrasts), *preprocessor.size)
+    shape = shape if context is None else (3, *shape)
     store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
     summaries, digests = [], []
     with store as rows, Progress("read", len(volumes), unit="volume", bar=verbose) as progress:
@@ -101,6 +100,6 @@ def _lesion_free(preprocessor, volume, context):
             f"Subject {volume.subject!r} has no {stack.missing_contrasts[0]}, but training needs every "
             "contrast: leave the subject out."
         )
-    X = stack.X if context is None else stack.with_neighbors(context)
+    X = stack.seen_with(context)
     normal = X if stack.y is None else X[~stack.y.any(axis=(1, 2))]
     return normal, summarize_scan(stack), image_digests(volume)

@@ -23,8 +23,8 @@ class LesionNetwork(nn.Module):
         Contrasts of a slice.
     inputs : tuple of str, default=("image",)
         What the U-Net looks at: "image", "reference", "neighbors", "conditional", "position", "mirror" or
-        "atlas". "conditional" stands for :class:`ConditionalMaps`, whose mixture is to be set
-        before training; "position" for :func:`position_maps`; "mirror" for :func:`mirror_maps`; "atlas" for
+        "atlas". "conditional" stands for :class:`ConditionalMaps`, whose mixture is to be set before
+        training; "position" for :func:`position_maps`; "mirror" for :func:`mirror_maps`; "atlas" for
         :class:`AtlasMaps`, which is to be shown normal slices before training.
     size : (int, int), default=None
         Height and width of the slices, where "atlas" is an input; other slices are refused then.

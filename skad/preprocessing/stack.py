@@ -66,6 +66,21 @@ class SliceStack:
         spacings = [placement.resampling.new_spacing[0] for placement in self.placements]
         return self.slice_index * np.array(spacings)[self.volume_index]
 
+    def seen_with(self, context: float | None) -> FloatArray:
+        """What a pipeline is given: the slices, alone or with their neighbors.
+
+        Parameters
+        ----------
+        context : float or None
+            Distance of the neighbors, mm; None for slices alone.
+
+        Returns
+        -------
+        float32 ndarray
+            `X`, or what `with_neighbors` gives.
+        """
+        return self.X if context is None else self.with_neighbors(context)
+
     def with_neighbors(self, distance: float) -> FloatArray:
         """Every slice with the slices of its volume that lie about `distance` below and above it.
 
@@ -81,9 +96,8 @@ class SliceStack:
             foreground, the slice itself.
         """
         series = np.repeat(self.X[:, None], 3, axis=1)
-        rows = np.arange(len(self))
-        for side, rows_there in enumerate(self._rows_beside(distance), start=1):
-            for row, other in zip(rows, rows_there, strict=True):
+        for side, beside in enumerate(self._rows_beside(distance), start=1):
+            for row, other in enumerate(beside):
                 seen = self.X[other]
                 shown = ~np.isnan(seen) & ~np.isnan(self.X[row])
                 series[row, side][shown] = seen[shown]
@@ -91,10 +105,10 @@ class SliceStack:
 
     def _rows_beside(self, distance):
         """Index of the slice below each slice, and of the slice above; its own where there is none."""
-        beside = np.tile(np.arange(len(self)), (2, 1))
+        beside, positions = np.tile(np.arange(len(self)), (2, 1)), self.positions
         for index in range(len(self.volumes)):
             rows = np.flatnonzero(self.volume_index == index)
-            height = self.positions[rows]
+            height = positions[rows]
             for side, sign in enumerate((-1, 1)):
                 gap = sign * (height - height[:, None])  # of every slice (column) from each slice (row)
                 off = np.where((gap > 0) & (gap <= 2 * distance), np.abs(gap - distance), np.inf)

@@ -73,8 +73,7 @@ def viewer_data(
         raise ValueError("anomaly should have foreground to show, got NaN everywhere.")
     affine = np.asarray(affine, dtype=float)
     scores = anomaly[foreground]
-    lowest, highest = min(float(np.median(scores)), threshold), float(scores.max())
-    lowest = max(float(scores.min()), lowest)
+    lowest, highest = float(np.clip(threshold, scores.min(), np.median(scores))), float(scores.max())
     peak = np.unravel_index(np.nanargmax(anomaly), anomaly.shape)
     box = _box(foreground, affine)
     images = {"anomaly map": np.where(foreground, anomaly, lowest)} if not images else images

@@ -41,8 +41,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
     scorers : list of (str, scorer)
         Names and unfitted scorers; clones are fitted. A fitted one wrapped in
         :class:`sklearn.frozen.FrozenEstimator` is used as it is. Scorers that take images only are given the
-        images of pairs, and slices without
-        their neighbors.
+        images of pairs, and slices without their neighbors.
     weights : sequence of float or None, default=None
         Of the scorers, relative to each other; None weights all equally.
     cv : int or None, default=None

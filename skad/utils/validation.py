@@ -120,12 +120,8 @@ def check_pairs(P, *, n_contrasts=None, allow_missing=False, name="P"):
         As :func:`check_images`, and when a reference is NaN where its image is not.
     """
     P = _as_numbers(P, name)
-    if P.ndim != 5 or P.shape[1] != 2:
-        raise ValueError(
-            f"{name} should have shape {_PAIR_AXES} (image and normal reference), got {P.shape}"
-            f"{_remedy(P, 5)}"
-        )
-    return _check_series(P, n_contrasts, allow_missing, name, "reference")
+    axes = f"{_PAIR_AXES} (image and normal reference)"
+    return _check_series(P, 2, axes, _remedy(P, 5), "reference", n_contrasts, allow_missing, name)
 
 
 def check_neighbors(X, *, n_contrasts=None, allow_missing=False, name="X"):
@@ -148,13 +144,13 @@ def check_neighbors(X, *, n_contrasts=None, allow_missing=False, name="X"):
         As :func:`check_images`, and when a neighbor is NaN where its slice is not.
     """
     X = _as_numbers(X, name)
-    if X.ndim != 5 or X.shape[1] != 3:
-        raise ValueError(f"{name} should have shape {_NEIGHBOR_AXES}, got {X.shape}.")
-    return _check_series(X, n_contrasts, allow_missing, name, "neighbor")
+    return _check_series(X, 3, _NEIGHBOR_AXES, ".", "neighbor", n_contrasts, allow_missing, name)
 
 
-def _check_series(series, n_contrasts, allow_missing, name, what):
-    """An image is valid, and what is beside it finite over its foreground."""
+def _check_series(series, length, axes, remedy, what, n_contrasts, allow_missing, name):
+    """So many images each; the first is valid, and what is beside it finite over its foreground."""
+    if series.ndim != 5 or series.shape[1] != length:
+        raise ValueError(f"{name} should have shape {axes}, got {series.shape}{remedy}")
     _check_sizes(series, n_contrasts, series.shape[2], name)
     for start in range(0, len(series), _CHUNK):
         observed, *others = np.moveaxis(series[start : start + _CHUNK], 1, 0)

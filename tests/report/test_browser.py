@@ -6,6 +6,7 @@ Screenshots, for somebody to look at, go to the folder of the environment variab
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ OPTIONS = (
 )
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: skad[test]")
+axe = pytest.importorskip("selenium_axe_python", reason="selenium-axe-python is missing: skad[test]")
 from selenium.webdriver.common.action_chains import ScrollOrigin  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -77,6 +79,17 @@ def move_slider(browser, name, value):
         name,
         value,
     )
+
+
+@contextmanager
+def colors(browser, scheme):
+    """The reader prefers light or dark pages."""
+    preference = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def location(browser):
@@ -189,15 +202,10 @@ def test_a_phone_shows_everything_without_scrolling_sideways(subject):
 
 
 def test_dark_pages_are_dark(subject):
-    subject.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-    )
-    try:
+    with colors(subject, "dark"):
         color = subject.execute_script("return getComputedStyle(document.body).backgroundColor")
         save_screenshot(subject, "dark")
-        assert max(int(part) for part in re.findall(r"\d+", color)[:3]) < 60
-    finally:
-        subject.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert max(int(part) for part in re.findall(r"\d+", color)[:3]) < 60
 
 
 def test_the_facts_of_the_detector_open_at_a_click(browser):
@@ -210,13 +218,15 @@ def test_the_facts_of_the_detector_open_at_a_click(browser):
     save_screenshot(browser, "detector")
 
 
-@pytest.mark.skipif("SKAD_AXE" not in os.environ, reason="SKAD_AXE does not name axe.min.js (npm: axe-core)")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", ["cohort", "subject"])
-def test_axe_finds_no_violation(subject, page):
+def test_axe_finds_no_violation(subject, page, scheme):
     if page == "cohort":
         subject.find_element(By.LINK_TEXT, "all subjects").click()
         WebDriverWait(subject, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
     subject.execute_script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    subject.execute_script(Path(os.environ["SKAD_AXE"]).read_text())
-    result = subject.execute_async_script("axe.run().then(arguments[0])")
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in result["violations"]] == []
+    with colors(subject, scheme):
+        checker = axe.Axe(subject)
+        checker.inject()
+        violations = checker.run()["violations"]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from skad.utils.files import written_whole
+from skad.utils.messages import counted
 from skad.utils.typing import PathLike
 
 
@@ -57,7 +58,9 @@ def write_preparation_page(
         }
         for each in ordered
     ]
-    page = environment.get_template("preparation.html").render(subjects=rows, failed=failed or {})
+    page = environment.get_template("preparation.html").render(
+        subjects=rows, count=counted(len(rows), "subject"), failed=failed or {}
+    )
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return Path(path)

@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skad.preparation import Prepared
+from skad.report import write_preparation_page
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 OPTIONS = (
@@ -90,6 +93,14 @@ def colors(browser, scheme):
         yield
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def violations(browser):
+    """Rules of accessibility that the open page breaks, each with the elements that break it."""
+    checker = axe.Axe(browser)
+    checker.inject()
+    found = checker.run()["violations"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
 def location(browser):
@@ -226,7 +237,30 @@ def test_axe_finds_no_violation(subject, page, scheme):
         WebDriverWait(subject, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())
     subject.execute_script("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     with colors(subject, scheme):
-        checker = axe.Axe(subject)
-        checker.inject()
-        violations = checker.run()["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
+        assert violations(subject) == []
+
+
+def test_axe_finds_no_violation_in_the_page_of_a_preparation(browser, tmp_path):
+    figure = tmp_path / "figure.png"
+    browser.save_screenshot(str(figure))
+    subject = Prepared("sub-01", tmp_path / "record.json", figure, warnings=["a mask of 90 mL"])
+    path = write_preparation_page([subject], tmp_path / "quality.html", failed={"sub-02": "no FLAIR"})
+    browser.get(path.as_uri())
+    found = violations(browser)
+    browser.back()
+    assert found == []
+
+
+def test_only_the_images_of_the_page_that_is_open_are_read(browser, report):
+    """What lets a report of thousands of subjects open."""
+    browser.get("about:blank")
+    browser.get(report.as_uri())
+    assert browser.execute_script("return viewer") is None  # the cohort needs none
+    browser.execute_script(
+        "window.read = []; const parse = JSON.parse;"
+        "JSON.parse = (text) => { read.push(text); return parse(text); }"
+    )
+    browser.find_element(By.LINK_TEXT, "sub-low").click()
+    wait_for(browser, "sub-low")
+    of_pages = "return names.filter((name) => read.includes(stored.get(name).textContent))"
+    assert browser.execute_script(of_pages) == ["sub-low"]

@@ -107,7 +107,7 @@ function setControls({ data, contrasts, truth }) {
   element("contrast").replaceChildren(...data.contrasts.map((each) => new Option(each.name)));
   const { lowest, highest, threshold } = data.map;
   Object.assign(element("threshold"), { min: lowest, max: highest, step: (highest - lowest) / 1000 || 1, value: threshold });
-  element("truth-label").hidden = !truth;
+  element("truth-label").hidden = element("truth-help").hidden = !truth;
   element("name").textContent = shown.name;
   for (const [id, step] of [["previous", -1], ["next", 1]]) {
     const neighbor = names[names.indexOf(shown.name) + step];

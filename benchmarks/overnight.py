@@ -1,24 +1,29 @@
 """A night's work in small: many patients scored by two processes, killed in the middle and resumed.
 
     python benchmarks/overnight.py --subjects 1000 --out docs/results/overnight.csv
+    python benchmarks/overnight.py --subjects 200 --out docs/results/overnight_200.csv
 
 The patients are links to the scans of one simulated patient. The command and its processes are killed when
-a third of the maps is there; it is then resumed. Writes how many maps each run found and made, its time, and
-the memory of the command's processes in each third of a run.
+a third of the maps is there; it is then resumed. Writes how many maps each run found and made, its time, the
+memory of the command's processes in each third of a run, and what its log (``--log``) says: how many maps it
+reports, how many seconds it says are left, and how many were. It is asked at its last line before the kill,
+for which the time of the resumed run is the truth, and at the middle line of the resumed run.
 """
 
 import argparse
-import csv
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 from skad.datasets import make_phantom
 from skad.io import write_map
+from skad.utils.tables import write_table
 
 FIT = (
     "--method adm --epochs 1 --contrasts T1w FLAIR --set reference__width=2 reference__n_blocks=0 "
@@ -32,7 +37,12 @@ COLUMNS = (
     "maps_per_minute",
     "mb_first_third",
     "mb_last_third",
+    "logged_maps",
+    "said_left_s",
+    "was_left_s",
 )
+LINE = re.compile(r"^(\S+ \S+) score \d+/\d+: .* \((?:about )?(.*) (?:left|in all)\)$", re.MULTILINE)
+SECONDS = {"h": 3600, "min": 60, "s": 1}
 
 
 def write_patients(folder, n_subjects):
@@ -67,10 +77,12 @@ def count(folder):
     return sum(1 for _ in folder.glob("sub-*/anat/*_map.nii.gz"))
 
 
-def run(name, command, out, log, *, kill_at=None):
-    """Run a command in a session of its own, and perhaps kill it when so many maps are there."""
+def run(name, command, out, *, kill_at=None):
+    """Run a command in a session of its own, without a terminal; kill it when so many maps are there."""
     before, begin, memory = count(out), time.monotonic(), []
-    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     while process.poll() is None:
         memory.append(memory_mb(process.pid))
         if kill_at is not None and count(out) >= kill_at:
@@ -90,6 +102,30 @@ def run(name, command, out, log, *, kill_at=None):
     }
 
 
+def read_log(path):
+    """When each line of the log about a map was written, and the seconds that it says are left."""
+    return [
+        (datetime.strptime(when, "%Y-%m-%d %H:%M:%S,%f"), as_seconds(left))
+        for when, left in LINE.findall(path.read_text(encoding="utf-8"))
+    ]
+
+
+def as_seconds(text):
+    """``"1 min 15 s"`` as 75."""
+    words = text.split()
+    return sum(int(n) * SECONDS[unit] for n, unit in zip(words[::2], words[1::2], strict=True))
+
+
+def add_log(killed, resumed, killed_log, resumed_log):
+    """What the logs of both runs say is left, and what was."""
+    before, after = read_log(killed_log), read_log(resumed_log)
+    moment, said = after[len(after) // 2]
+    was_left = (after[-1][0] - moment).total_seconds()
+    killed |= {"logged_maps": len(before), "said_left_s": before[-1][1], "was_left_s": resumed["seconds"]}
+    resumed |= {"logged_maps": len(after), "said_left_s": said, "was_left_s": f"{was_left:.0f}"}
+    return killed, resumed
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -97,28 +133,23 @@ def main():
     parser.add_argument("--subjects", type=int, default=1000)
     parser.add_argument("--jobs", default="2")
     parser.add_argument("--out", type=Path, default=Path("docs/results/overnight.csv"))
-    parser.add_argument("--log", type=Path, help="what the command says")
+    parser.add_argument("--keep-logs", type=Path, help="folder for the logs of both runs")
     arguments = parser.parse_args()
     skad = [sys.executable, "-m", "skad"]
-    with tempfile.TemporaryDirectory() as folder, open(arguments.log or os.devnull, "w") as log:
+    with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         write_patients(folder, arguments.subjects)
         (folder / "few").mkdir()
         (folder / "few/sub-0000").symlink_to(folder / "many/sub-0000")
-        model, out = folder / "adm.skad", folder / "maps"
-        subprocess.run(
-            [*skad, "fit", folder / "few", "--out", model, *FIT], check=True, stdout=log, stderr=log
-        )
+        model, out, logs = folder / "adm.skad", folder / "maps", arguments.keep_logs or folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        subprocess.run([*skad, "fit", folder / "few", "--out", model, "--quiet", *FIT], check=True)
         command = [*skad, "score", model, folder / "many", "--out", out, "--jobs", arguments.jobs]
-        command += ["--no-figures", "--no-report"]
-        with open(arguments.out, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            killed = run("killed", command, out, log, kill_at=arguments.subjects // 3)
-            for row in (killed, run("resumed", [*command, "--resume"], out, log)):
-                print(*row.values(), flush=True)
-                writer.writerow(row)
-                file.flush()
+        command += ["--no-figures", "--no-report", "--log"]
+        first, second = logs / "killed.log", logs / "resumed.log"
+        killed = run("killed", [*command, first], out, kill_at=arguments.subjects // 3)
+        resumed = run("resumed", [*command, second, "--resume"], out)
+        write_table(add_log(killed, resumed, first, second), arguments.out, COLUMNS)
 
 
 if __name__ == "__main__":

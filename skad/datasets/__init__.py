@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skad.datasets.brats import load_brats
     from skad.datasets.cases import SelectionError
     from skad.datasets.fetch import fetch_ixi, fetch_stroke
+    from skad.datasets.fetch_lesjak import fetch_open_ms
     from skad.datasets.files import Unused
     from skad.datasets.folder import load_folder
     from skad.datasets.inventory import CohortWarning, Inventory
@@ -30,6 +31,7 @@ __all__ = [
     "SelectionError",
     "Unused",
     "fetch_ixi",
+    "fetch_open_ms",
     "fetch_stroke",
     "label_anatomy",
     "load",

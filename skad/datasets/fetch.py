@@ -69,19 +69,20 @@ def fetch_stroke(
     See Also
     --------
     fetch_ixi : Healthy controls.
+    fetch_open_ms : Patients with multiple sclerosis.
 
     Examples
     --------
     >>> from skad.datasets import fetch_stroke, load_bids
     >>> volumes = load_bids(fetch_stroke(subjects=["1"]))  # doctest: +SKIP
     """
-    root = _cache(folder) / STROKE
+    root = cache(folder) / STROKE
     wanted = None if subjects is None else {f"sub-{each.removeprefix('sub-')}" for each in subjects}
     listed = [each for each in _listing(url, f"{STROKE}/") if _is_wanted(each[0], wanted, suffixes)]
     if not listed:
         raise ValueError(f"{url} lists no file of {STROKE} for these subjects: check names and connection.")
     for key, checksum in listed:
-        _download(f"{url}/{quote(key)}", root / key.removeprefix(f"{STROKE}/"), checksum)
+        download(f"{url}/{quote(key)}", root / key.removeprefix(f"{STROKE}/"), checksum)
     return root
 
 
@@ -129,10 +130,10 @@ def fetch_ixi(
     unknown = [name for name in contrasts if name not in IXI_ARCHIVES]
     if unknown:
         raise ValueError(f"contrasts should be among {', '.join(IXI_ARCHIVES)}, got {unknown[0]!r}.")
-    root = _cache(folder) / "ixi"
+    root = cache(folder) / "ixi"
     for contrast in contrasts:
         name, checksum = IXI_ARCHIVES[contrast]
-        archive = _download(f"{url}/{name}", root / "sourcedata" / name, f"md5:{checksum}")
+        archive = download(f"{url}/{name}", root / "sourcedata" / name, f"md5:{checksum}")
         _unpack(archive, root, contrast)
     return root
 
@@ -163,7 +164,8 @@ def _listing(url, prefix):
             return
 
 
-def _download(url, path, checksum):
+def download(url, path, checksum):
+    """Download a file, unless it is there; None checks nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fetched = _pooch().retrieve(url, known_hash=checksum, fname=path.name, path=path.parent, progressbar=True)
     return Path(fetched)
@@ -182,7 +184,8 @@ def _unpack(archive, folder, contrast):
                     path.write_bytes(content.extractfile(member).read())
 
 
-def _cache(folder):
+def cache(folder):
+    """Where data sets go."""
     pooch = _pooch()
     return Path(folder) if folder is not None else Path(pooch.utils.cache_location("skad", env="SKAD_CACHE"))
 

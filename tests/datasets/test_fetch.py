@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import http.server
 import io
+import json
+import subprocess
 import tarfile
 import threading
 from urllib.parse import parse_qs, urlparse
@@ -12,7 +14,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from skad.datasets import fetch, fetch_ixi, fetch_stroke, load_bids
+from skad.datasets import fetch, fetch_ixi, fetch_open_ms, fetch_stroke, load_bids
 
 pytest.importorskip("pooch", reason="needs pooch: pip install 'skad[data]'")
 
@@ -43,7 +45,7 @@ class Bucket(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urlparse(self.path)
         self.server.asked.append(url.path)
-        body = self._page(parse_qs(url.query)) if url.query else self.server.files[url.path.lstrip("/")]
+        body = self.server.files.get(url.path.lstrip("/")) or self._page(parse_qs(url.query))
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -132,3 +134,66 @@ def test_an_archive_becomes_a_bids_folder(server, tmp_path, monkeypatch):
 def test_a_contrast_that_ixi_does_not_have_is_refused(tmp_path):
     with pytest.raises(ValueError, match="T1w, T2w, PDw, got 'FLAIR'"):
         fetch_ixi(tmp_path, contrasts=["FLAIR"])
+
+
+@pytest.fixture
+def repository(server, tmp_path):
+    """A revision of two patients on the server; its hashes are those that Git itself computes."""
+    contents = {
+        f"cross_sectional/coregistered/patient{number}/{name}.nii.gz": compressed(value)
+        for number, value in (("01", 3), ("02", 4))
+        for name, value in (("FLAIR", value), ("T2W", 7), ("consensus_gt", 1), ("brainmask", 1))
+    }
+    contents["cross_sectional/raw/patient01/FLAIR.nii.gz"] = compressed(9)
+    tree = [{"path": path, "sha": git_hash(content)} for path, content in contents.items()]
+    server.files |= {f"files/main/{path}": content for path, content in contents.items()}
+    server.files["trees/main"] = json.dumps({"tree": tree, "truncated": False}).encode()
+    return {
+        "folder": tmp_path,
+        "revision": "main",
+        "url": f"{address(server)}/files",
+        "trees": f"{address(server)}/trees",
+    }
+
+
+def git_hash(content):
+    return (
+        subprocess.check_output(["git", "hash-object", "--stdin"], input=content, text=False).decode().strip()
+    )
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_repository_becomes_a_bids_folder(repository):
+    folder = fetch_open_ms(contrasts=["FLAIR"], subjects=["02"], **repository)
+    (volume,) = load_bids(folder)
+    assert (volume.subject, list(volume.contrasts), volume.contrasts["FLAIR"].max()) == (
+        "sub-02",
+        ["FLAIR"],
+        4,
+    )
+    assert volume.has_labels and volume.has_mask
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_file_that_differs_from_the_hash_of_git_is_refused(server, repository):
+    name = "cross_sectional/coregistered/patient01/FLAIR.nii.gz"
+    folder = fetch_open_ms(subjects=["01"], **repository)
+    (folder / "sub-01/anat/sub-01_FLAIR.nii.gz").write_bytes(b"damaged")
+    server.asked.clear()
+    fetch_open_ms(subjects=["01"], **repository)
+    assert set(server.asked) == {"/trees/main", f"/files/main/{name}"}  # only that is downloaded again
+    server.files[f"files/main/{name}"] = b"changed"
+    (folder / "sub-01/anat/sub-01_FLAIR.nii.gz").unlink()
+    with pytest.raises(ValueError, match=r"patient01/FLAIR.* differs from its hash"):
+        fetch_open_ms(subjects=["01"], **repository)
+    assert not list(folder.rglob("sub-01_FLAIR.nii.gz"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"subjects": ["01", "31"]}, "does not hold sub-31"), ({"contrasts": ["T1W"]}, r"among FLAIR, .*'T1W'")],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_a_repository_does_not_hold_is_told(repository, options, message):
+    with pytest.raises(ValueError, match=message):
+        fetch_open_ms(**repository, **options)

@@ -9,11 +9,11 @@ from typing import Any
 
 from skad.io import Volume
 from skad.persistence.files import save
-from skad.training import checkpoint_in, is_main_process
-from skad.training.parallel import rank
+from skad.training import checkpoint_in
 from skad.utils.files import sha256, sweep, write_json
 from skad.utils.folders import new_folder
 from skad.utils.locks import locked
+from skad.utils.ranks import is_main_process, rank
 from skad.utils.typing import PathLike
 
 _MARK, _RUN, _SLICES = "saved.json", "settings.json", "slices.npy"

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from skad.training.inference import map_slices, visit_slices
     from skad.training.loop import DivergenceError
     from skad.training.monitors import monitored
-    from skad.training.parallel import is_main_process, merged, own_share
+    from skad.training.parallel import merged, own_share
     from skad.training.randomness import seeded
     from skad.training.run import Run
     from skad.training.training import TRAINING_CONSTRAINTS, Training
     from skad.training.warm_start import start_module
+    from skad.utils.ranks import is_main_process
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 

@@ -19,11 +19,10 @@ from skad.training.parallel import (
     average_buffers,
     average_gradients,
     draw_apart,
-    is_main_process,
-    n_processes,
     share_weights,
     weighted_mean,
 )
+from skad.utils.ranks import is_main_process, n_processes
 
 _log = logging.getLogger("skad.training")
 

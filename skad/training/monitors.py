@@ -10,9 +10,9 @@ from typing import Any
 
 from skorch.callbacks import Callback, MlflowLogger, TensorBoard
 
-from skad.training.parallel import is_main_process
 from skad.utils.names import check_name
 from skad.utils.optional import import_extra
+from skad.utils.ranks import is_main_process
 
 _active: contextvars.ContextVar[Any] = contextvars.ContextVar("skad_monitors", default=())
 _MISSING = "{what} needs the package {package} ({{error}}): pip install {package}."

@@ -1,42 +1,12 @@
 """Several processes that train one network together, started by `torchrun` or `accelerate launch`."""
 
-import os
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch.utils.data import Sampler
 
-
-def n_processes() -> int:
-    """How many processes train together; 1 outside `torchrun` and `accelerate launch`."""
-    return int(os.environ.get("WORLD_SIZE", 1)) if "MASTER_ADDR" in os.environ else 1
-
-
-def rank() -> int:
-    """Number of this process, from 0."""
-    return int(os.environ["RANK"]) if n_processes() > 1 else 0
-
-
-def is_main_process() -> bool:
-    """Whether this process writes files and reports progress.
-
-    Returns
-    -------
-    bool
-        True in the first of the processes that train together, and outside ``torchrun``.
-
-    See Also
-    --------
-    skad.training.own_share : Divides work between the processes.
-
-    Examples
-    --------
-    >>> from skad.training import is_main_process
-    >>> is_main_process()
-    True
-    """
-    return rank() == 0
+from skad.utils.ranks import n_processes, rank
 
 
 def own_share(X: Any) -> Any:

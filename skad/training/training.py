@@ -14,9 +14,9 @@ from tqdm.auto import tqdm
 from skad.training.checkpoint import next_checkpoint
 from skad.training.device import resolve_device, resolve_precision
 from skad.training.loop import run_epochs
-from skad.training.parallel import is_main_process
 from skad.training.run import Run
 from skad.training.slices import Slices
+from skad.utils.ranks import is_main_process
 from skad.utils.typing import Array
 
 TRAINING_CONSTRAINTS = {

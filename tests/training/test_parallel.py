@@ -21,12 +21,20 @@ from pathlib import Path
 from skad.scoring import DeepSVDDScorer, JointDRGMM
 from skad.training import checkpoint_in
 folder = Path(sys.argv[1])
+written = set()
+
+def note(event, args):
+    if event in ("open", "os.rename") and str(folder) in str(args[0]):
+        if event != "open" or args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            written.add(str(args[0]))
+
+sys.addaudithook(note)
 X, svdd, density = pickle.loads((folder / "task").read_bytes())
 with checkpoint_in(folder / "checkpoints"):
     first = DeepSVDDScorer(**svdd, batch_size=2).fit(X)
 with checkpoint_in(folder / "checkpoints"):
     resumed = DeepSVDDScorer(**{**svdd, "max_epochs": svdd["max_epochs"] + 1}, batch_size=2).fit(X)
-fitted = first, resumed, JointDRGMM(**density).fit(X)
+fitted = first, resumed, JointDRGMM(**density).fit(X), sorted(written)
 (folder / f"fitted-{os.environ['RANK']}").write_bytes(pickle.dumps(fitted))
 """
 
@@ -43,7 +51,7 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    """What two processes have fitted: for each, (Deep SVDD, the same with one more epoch, a density)."""
+    """Of each of two processes: Deep SVDD, the same with one more epoch, a density, the files it wrote."""
     folder = tmp_path_factory.mktemp("together")
     (folder / "task").write_bytes(pickle.dumps((slices(), SVDD, DENSITY)))
     shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
@@ -55,7 +63,7 @@ def fitted(tmp_path_factory):
 
 def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(fitted):
     alone = DeepSVDDScorer(**SVDD, batch_size=4).fit(slices())
-    for together, _, _ in fitted:
+    for together, *_ in fitted:
         np.testing.assert_allclose(together.loss_curve_, alone.loss_curve_, rtol=1e-5)
         np.testing.assert_allclose(
             together.score_samples(slices()), alone.score_samples(slices()), rtol=1e-3, atol=1e-5
@@ -64,12 +72,17 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_doubled_batch(fitted)
 
 def test_a_checkpoint_of_two_processes_is_resumed_by_two(fitted):
     alone = DeepSVDDScorer(**{**SVDD, "max_epochs": SVDD["max_epochs"] + 1}, batch_size=4).fit(slices())
-    for _, resumed, _ in fitted:
+    for _, resumed, *_ in fitted:
         np.testing.assert_allclose(resumed.loss_curve_, alone.loss_curve_, rtol=1e-5)
 
 
+def test_only_the_first_process_writes_files(fitted):
+    (*_, by_the_first), (*_, by_the_second) = fitted
+    assert any("checkpoints" in path for path in by_the_first) and by_the_second == []
+
+
 def test_both_processes_end_with_one_network(fitted):
-    (first, _, density), (second, _, other) = fitted
+    (first, _, density, _), (second, _, other, _) = fitted
     for mine, yours in ((first, second), (density, other)):
         for name, value in mine.module_.state_dict().items():
             np.testing.assert_array_equal(value, yours.module_.state_dict()[name])

@@ -4,10 +4,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
@@ -24,6 +24,7 @@ from skad.preparation.mni import RegisterToMNI
 from skad.preparation.sources import Original
 from skad.utils.files import sha256, write_json, written_whole
 from skad.utils.typing import PathLike
+from skad.utils.workers import run_each
 from skad.version import GENERATED_BY
 
 RECORD = "desc-preparation.json"  # of a subject; written last, so that it says that the subject is complete
@@ -136,9 +137,9 @@ def prepare_cohort(
     Yields
     ------
     volume : Volume
-        The scan.
+        The scan; with several jobs, subjects come as they are finished.
     result : Prepared or Exception
-        What was written, or why the subject failed.
+        What was written, or why the subject failed, for example because its process was killed.
 
     See Also
     --------
@@ -155,10 +156,9 @@ def prepare_cohort(
     ...     print(volume.subject, result)
     """
     volumes, out = list(volumes), Path(out)
-    results = Parallel(n_jobs, return_as="generator")(
-        delayed(_prepare_or_error)(volume, out, steps, resume) for volume in volumes
-    )
-    yield from zip(volumes, results, strict=True)
+    prepare = partial(_prepare, out=out, steps=steps, resume=resume)
+    for index, result in run_each(prepare, volumes, n_jobs=n_jobs):
+        yield volumes[index], result
 
 
 def restore_map(path: PathLike, prepared: PathLike) -> dict[str, NiftiImage]:
@@ -258,13 +258,6 @@ def restore_maps(maps: PathLike, prepared: PathLike, out: PathLike) -> list[Path
 def _original(content, folder):
     source = open_nifti(folder / content["Source"])
     return Original(source, source.affine, source.header, np.array(content["MotionToSource"]))
-
-
-def _prepare_or_error(volume, out, steps, resume):
-    try:
-        return _prepare(volume, out, steps, resume)
-    except Exception as error:  # one bad subject must not end a night's work, whatever is wrong with it
-        return error
 
 
 def _prepare(volume, out, steps, resume):

@@ -4,11 +4,12 @@ import os
 import signal
 import threading
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from skad.io import Volume
+from skad.io import Volume, write_map
 from skad.io.nifti import open_nifti
 
 distributed = pytest.importorskip("dask.distributed", reason="needs the extra [distributed]")
@@ -58,12 +59,13 @@ def test_score_gives_the_same_maps_when_a_worker_is_killed(
 
 def kill_a_worker_that_works(client, killed):
     pids = client.run(os.getpid)
-    busy = []
-    while not busy:
+    busy, end = [], time.monotonic() + 60
+    while not busy and time.monotonic() < end:
         time.sleep(0.01)
         busy = [worker for worker, tasks in client.processing().items() if tasks]
-    os.kill(pids[busy[0]], signal.SIGKILL)
-    killed.append(busy[0])
+    for worker in busy[:1]:
+        os.kill(pids[worker], signal.SIGKILL)
+        killed.append(worker)
 
 
 def test_evaluate_gives_the_same_tables_when_a_worker_is_killed(
@@ -83,17 +85,49 @@ def test_evaluate_gives_the_same_tables_when_a_worker_is_killed(
     assert killed and tables[0] == tables[1] and len(tables[0]) > 2
 
 
-def test_calibrate_gives_the_same_threshold(two_workers, detector, brain, write_subject, tmp_path, run):
-    for seed in range(41, 45):
-        volume = brain(seed)
+def test_calibrate_gives_the_same_threshold_when_a_worker_is_killed(
+    two_workers, detector, brain, write_subject, tmp_path, run
+):
+    for seed in range(41, 53):
+        volume = brain(seed, shape=(60, 72, 8))
         none = np.zeros_like(volume.labels)
         normal = Volume(dict(volume.contrasts), volume.affine, subject=volume.subject, labels=none)
         write_subject(tmp_path / "in", normal)
     arguments = ("calibrate", detector, tmp_path / "in", "--fpr", 0.5, "--out")
     assert run(*arguments, tmp_path / "here.skad")[0] == 0
+    killed = []
+    killer = threading.Thread(target=kill_a_worker_that_works, args=(two_workers, killed))
+    killer.start()
     address = two_workers.scheduler.address
     assert run(*arguments, tmp_path / "there.skad", "--dask", address)[0] == 0
+    killer.join()
+    assert killed
     assert (tmp_path / "here.skad").read_bytes() == (tmp_path / "there.skad").read_bytes()
+
+
+@pytest.mark.skipif(find_spec("SimpleITK") is None, reason="needs SimpleITK: pip install 'skad[prepare]'")
+def test_prepare_writes_the_same_scans_when_a_worker_is_killed(
+    two_workers, brain, write_subject, tmp_path, run
+):
+    for seed in range(1, 7):
+        volume = brain(seed, shape=(40, 48, 16))
+        write_subject(tmp_path / "in", volume)
+        mask = (np.asarray(volume.contrasts["T1w"]) > 0).astype(np.uint8)
+        write_map(mask, volume, tmp_path / "masks" / f"{volume.subject}.nii.gz")
+    arguments = ("prepare", tmp_path / "in", "--to", "T1w", "--no-bias")
+    masks = ("--masks", tmp_path / "masks" / "{subject}.nii.gz", "--out")
+    assert run(*arguments, *masks, tmp_path / "here")[0] == 0
+    killed = []
+    killer = threading.Thread(target=kill_a_worker_that_works, args=(two_workers, killed))
+    killer.start()
+    address = ("--dask", two_workers.scheduler.address)
+    assert run(*arguments, *address, *masks, tmp_path / "there")[0] == 0
+    killer.join()
+    here, there = (
+        {path.name: path.read_bytes() for path in (tmp_path / where).rglob("*.nii.gz")}
+        for where in ("here", "there")
+    )
+    assert killed and here == there and len(here) >= 18
 
 
 def test_a_scheduler_that_does_not_answer_is_a_mistake_in_one_line(detector, cohort, tmp_path, run):

@@ -1,17 +1,22 @@
 """A folder of scans to a BIDS folder of scans that agree: what is written, resumed and put back."""
 
 import json
+import os
+import signal
 from importlib.util import find_spec
 
 import nibabel
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import Pipeline
 
 from skad.cli import main
 from skad.datasets import load_bids
 from skad.io import save_image, to_image
 from skad.preparation import make_preparation, prepare_cohort, restore_map
+from skad.utils.workers import WorkerDiedError
 
 pytestmark = [
     pytest.mark.skipif(find_spec("SimpleITK") is None, reason="needs SimpleITK: pip install 'skad[prepare]'"),
@@ -101,6 +106,29 @@ def test_one_bad_subject_ends_nothing(scans, tmp_path):
     (_, failed), (_, fine) = prepared(scans, tmp_path / "out")
     assert "sub-01_FLAIR" in str(failed)
     assert fine.name == "sub-02"
+
+
+class Killed(BaseEstimator, TransformerMixin):
+    """A step that kills its process, as the system does when memory runs out, for one subject."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        if X[0].subject == "sub-02":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return X
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_killed_process_costs_its_subject_only(scans, tmp_path):
+    write_subject(scans, "sub-03")
+    steps = Pipeline([("killed", Killed()), *make_preparation("T1w", bias=False).steps])
+    volumes = load_bids(scans, contrasts=["T1w", "FLAIR"])
+    results = {v.subject: result for v, result in prepare_cohort(volumes, tmp_path / "out", steps, n_jobs=2)}
+    assert isinstance(results.pop("sub-02"), WorkerDiedError)
+    assert {name: result.name for name, result in results.items()} == {each: each for each in results}
+    assert sorted(results) == ["sub-01", "sub-03"]
 
 
 def test_the_command_leaves_a_page_and_warns_of_small_brains(scans, tmp_path, capsys):

@@ -12,9 +12,16 @@ from skad.cli.terminal import feedback, json_output, reader_may_leave, record, s
 from skad.utils.allocator import keep_freed_memory
 from skad.utils.interruption import Terminated, ended_by_signals
 from skad.utils.messages import one_line
+from skad.utils.ranks import is_main_process
 from skad.version import __version__
 
 OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+_IN_WORKERS = (
+    "skad.bids_app.levels:participant",
+    "skad.cli.evaluate:evaluate",
+    "skad.cli.quick:quick",
+    "skad.cli.score:score",
+)
 
 
 def main(argv=None):
@@ -51,6 +58,9 @@ def _main(name, argv):
     options = vars(parser().parse_args(argv))
     command = options.pop("command")
     told = {each: options.pop(each) for each in ("quiet", "verbose", "log")}
+    if not is_main_process():  # one process speaks for all that train together
+        told |= {"quiet": True, "log": None}
+        options["json"] = False
     with json_output(command) if options.pop("json") else contextlib.nullcontext({}) as result:
         with feedback(**told):
             code = run(name, function_of(command), options)
@@ -157,5 +167,8 @@ def call(function, options):
     workers = contextlib.nullcontext()
     if (address := options.pop("dask", None)) is not None:
         workers = pkgutil.resolve_name("skad.utils.dask_cluster:dask_cluster")(address)
+    elif function in _IN_WORKERS and options.get("jobs") not in (None, 0, 1):
+        started = pkgutil.resolve_name("skad.utils.workers:workers_started")
+        workers = started(options["jobs"], function.partition(":")[0])
     with workers:
         return pkgutil.resolve_name(function)(**options)

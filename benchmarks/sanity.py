@@ -3,9 +3,9 @@
     skad benchmark benchmarks/studies/stroke.toml --data ../shared/data --out results/stroke
     python benchmarks/sanity.py stroke --results results/stroke --data ../shared/data
 
-Reads what `skad benchmark` left in results/stroke/work, and writes docs/results/rows/STUDY/guards.csv and
-losses.csv, docs/images/STUDY-sanity.png (references and maps of one slice of the test fold, first seed) and
-docs/images/STUDY-losses.png (all seeds).
+Reads what `skad benchmark` left in results/stroke/work. Writes guards.csv, guards_of_densities.csv (of
+density methods) and losses.csv to docs/results/rows/STUDY, and to docs/images STUDY-sanity.png (references
+and maps of one slice of the test fold, first seed) and STUDY-losses.png (all seeds).
 """
 
 import argparse
@@ -13,6 +13,7 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+from guards import Trained, guard_tables, guards_of
 from matplotlib.figure import Figure
 
 from skad.benchmark import read_study
@@ -20,6 +21,8 @@ from skad.benchmark.judging import PICTURES
 from skad.benchmark.layout import Layout, Step, is_done
 from skad.benchmark.results import read_rows, write_rows
 from skad.benchmark.slices import CohortSlices
+from skad.benchmark.stages import FITTED
+from skad.persistence import load
 from skad.plotting import save_figure
 from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS, TRUTH_COLOR
 
@@ -40,8 +43,9 @@ def layout_of(name, results, data):
 def runs_of(layout, components, *, is_method):
     """Finished steps of the references or methods, by name, and their folders."""
     (cohort,) = layout.study.trained
+    used = needed(layout.study) | set(layout.study.methods)
     for name, component in components.items():
-        for seed in component.seeds:
+        for seed in component.seeds if name in used else ():
             folder = layout.folder(step := Step(cohort, name, seed, is_method))
             if is_done(folder):
                 yield step, folder
@@ -55,37 +59,21 @@ def curves_of(folder):
     return curves
 
 
-def last_third(values):
-    """The values of the last third of the epochs."""
-    return np.array(values[-max(1, len(values) // 3) :])
+def trained(step, folder, layout, y):
+    """What a guard looks at, of a finished step."""
+    pairs = None if step.is_method else np.load(folder / "test.npy", mmap_mode="r")
+    slices = CohortSlices(layout.cohort_folder(step.cohort))
+    return Trained(load(folder / FITTED), curves_of(folder), slices, y, pairs)
 
 
-def total_variation(images):
-    """Mean absolute difference of neighboring pixels of the foreground."""
-    steps = [np.abs(np.diff(images, axis=axis)) for axis in (-2, -1)]
-    return sum(np.nansum(each) for each in steps) / sum((~np.isnan(each)).sum() for each in steps)
-
-
-def guards_of(layout, step, folder, y):
-    """Rows of what a training should show, by the class of its estimator."""
-    table, curves = layout.component(step).table, curves_of(folder)
-    found = {}
-    if table["class"] == "IntroVAEReconstructor":
-        share = last_third(curves["share_inside_margin"]).mean()
-        found["share of reconstructions inside the margin, last third"] = share
-    if table["class"] == "DeepSVDDScorer":
-        loss = curves["loss"]
-        found["loss of the last third over that of the first epoch"] = last_third(loss).mean() / loss[0]
-        early, late = np.array_split(last_third(loss), 2)
-        found["fall within the last third, share of the first epoch"] = (early.mean() - late.mean()) / loss[0]
-    if table["class"] == "GMVAEReconstructor":
-        images, references = np.moveaxis(np.load(folder / "test.npy", mmap_mode="r"), 1, 0)
-        lesion = (y > 0) & ~np.isnan(images[:, 0])
-        changed = np.abs(images - references)[:, 0][lesion].mean() / np.nanstd(images)
-        found["change inside lesions, share of the images' spread"] = changed
-        fall = 1 - total_variation(references) / total_variation(images)
-        found["fall of the total variation, share"] = fall
-    return [{"name": step.name, "seed": step.seed, "guard": g, "value": float(v)} for g, v in found.items()]
+def needed(study):
+    """Names of the references that its methods need, others among them."""
+    names, todo = set(), list(study.methods.values())
+    while todo:
+        new = set(todo.pop().needs) & set(study.references) - names
+        names |= new
+        todo += [study.references[name] for name in new]
+    return names
 
 
 def losses_figure(losses):
@@ -166,7 +154,12 @@ def main():
         *runs_of(layout, layout.study.references, is_method=False),
         *runs_of(layout, layout.study.methods, is_method=True),
     ]
-    guards = [row for step, folder in runs for row in guards_of(layout, step, folder, y)]
+    guards = [
+        {"name": step.name, "seed": step.seed, "guard": guard, "value": value}
+        for step, folder in runs
+        if (folder / FITTED).exists()
+        for guard, value in guards_of(trained(step, folder, layout, y)).items()
+    ]
     losses = [
         {"name": step.name, "seed": step.seed, "epoch": epoch, "value": float(f"{value:.6g}")}
         for step, folder in runs
@@ -174,7 +167,9 @@ def main():
     ]
     rows = DOCS / "results" / "rows" / arguments.study
     rows.mkdir(parents=True, exist_ok=True)
-    write_rows(guards, rows / "guards.csv")
+    for name, table in zip(("guards", "guards_of_densities"), guard_tables(guards), strict=True):
+        if table:
+            write_rows(table, rows / f"{name}.csv")
     write_rows(losses, rows / "losses.csv")
     save_figure(picture(layout, y, arguments.contrast), DOCS / "images" / f"{arguments.study}-sanity.png")
     save_figure(losses_figure(losses), DOCS / "images" / f"{arguments.study}-losses.png")

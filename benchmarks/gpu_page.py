@@ -1,5 +1,6 @@
 """The page docs/results/gpu.md from the rows of benchmarks/gpu.py."""
 
+import csv
 from pathlib import Path
 
 from gpu_results import read_results
@@ -34,7 +35,13 @@ comparison with the CPU and of the scan at 1 mm are trained for one epoch only. 
 measured before the autoencoders' convolutions had the layout channels_last, and the latent search
 on an H100.
 
-{tables}
+{bound}{tables}
+"""
+BOUND = """Patch embeddings could reach at most {share} of the peak without fused kernels (`python
+benchmarks/gpu_bound.py`): the operations of a pair take {computing} ms at the rate of the convolution
+below, and its other kernels (batch norm, maxima, sums) move {traffic} GB, which takes {moving} ms at
+the rate of a copy. The target of 0.4 would need compiled kernels.
+
 """
 
 
@@ -43,7 +50,22 @@ def write_page(results, out):
     rows = read_results(results)
     parts = [name for name in TITLES if any(row["part"] == name for row in rows)]
     tables = "\n\n".join(_table(name, [row for row in rows if row["part"] == name]) for name in parts)
-    Path(out).write_text(TEXT.format(tables=tables), encoding="utf-8")
+    bound = _bound(Path(results).with_name("gpu_bound.csv"))
+    Path(out).write_text(TEXT.format(bound=bound, tables=tables), encoding="utf-8")
+
+
+def _bound(path):
+    if not path.exists():
+        return ""
+    with open(path, newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    names = {
+        "share": "share of peak at most",
+        "computing": "convolutions, ms",
+        "traffic": "traffic of other kernels, GB",
+        "moving": "other kernels, ms",
+    }
+    return BOUND.format(**{name: row[column] for name, column in names.items()})
 
 
 def _table(name, rows):

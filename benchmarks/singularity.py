@@ -2,11 +2,13 @@
 
     python benchmarks/singularity.py run docs/results --data ../shared/data
     python benchmarks/singularity.py page docs/results
+    python benchmarks/singularity.py features docs/results --data ../shared/data
 
 A reduces four contrasts to three features. Covariances become singular where the features have a dimension
 that the data do not fill. Each row of singularity.csv is one training: gliomas, three contrasts, to 2 and 4
 features; multiple sclerosis, four contrasts, to 3 and 5; three seeds. `run` skips what is in the CSV. Slices
-of 64 x 64 pixels, small networks: about ten minutes of CPU.
+of 64 x 64 pixels, small networks: about ten minutes of CPU. `features` repeats one training whose covariance
+becomes nearly singular and draws its features (A, Fig. 8a-b).
 """
 
 import argparse
@@ -36,6 +38,7 @@ CONTRASTS = {
 SEEDS = (0, 1, 2)
 EPOCHS = {"glioma": 6, "ms": 20}
 EVERY = {"glioma": 4, "ms": 1}  # of the slices without a lesion
+_EVERY_PIXEL = 10  # of the features is drawn
 KEEPING = ("floor", "penalty", "none")
 SETTINGS = ("cohort", "method", "n_features", "energy_weight", "singularity", "seed")
 RESULTS = ("status", "epochs", "smallest_eigenvalue", "energy", "roc_auc", "average_precision")
@@ -198,16 +201,46 @@ def page(folder):
     save_figure(figure(rows), folder.parent / "images" / "singularity.png")
 
 
+def draw_features(data, folder):
+    """Draw the features of a bare mixture from two sides of its smallest component (A, Fig. 8a-b)."""
+    (row,) = (r for r in settings() if [r[key] for key in SETTINGS] == ["ms", "ADM_dr", 3, 0.5, "none", 0])
+    X = slices(data, "ms")[0]
+    scorer = trained(row, X)[0]
+    maps = np.moveaxis(scorer.transform(X), 1, -1)
+    pixels = maps[~np.isnan(maps[..., 0])].astype(float)
+    flattest = np.linalg.eigvalsh(scorer.covariances_)[:, 0].argmin()
+    figure = features_figure(pixels, scorer.means_[flattest], scorer.covariances_[flattest])
+    save_figure(figure, folder.parent / "images" / "singularity-features.png")
+
+
+def features_figure(pixels, mean, covariance):
+    """The features along the widest axis of a component and each of the others, with its two deviations."""
+    values, axes = np.linalg.eigh(covariance)
+    centered = ((pixels - mean) @ axes)[::_EVERY_PIXEL]
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    reach = 4 * np.sqrt(values[-1])
+    angle = np.linspace(0, 2 * np.pi, 200)
+    for axis, up in zip(figure.subplots(1, 2), (1, 0), strict=True):
+        axis.plot(centered[:, -1], centered[:, up], ".", markersize=1.5, color="0.6")
+        ellipse = 2 * np.sqrt(values[-1]) * np.cos(angle), 2 * np.sqrt(values[up]) * np.sin(angle)
+        axis.plot(*ellipse, color="C3", linewidth=1)
+        axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        axis.set(xlabel=f"eigenvalue {values[-1]:.2g}", ylabel=f"eigenvalue {values[up]:.2g}")
+    return figure
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["run", "page"])
+    parser.add_argument("what", choices=["run", "page", "features"])
     parser.add_argument("folder", type=Path, help="where singularity.csv is")
     parser.add_argument("--data", type=Path, help="the folder that holds glioma/ and ms/")
     arguments = parser.parse_args()
     if arguments.what == "run":
         run(arguments.data, arguments.folder / "singularity.csv")
+    elif arguments.what == "features":
+        draw_features(arguments.data, arguments.folder)
     else:
         page(arguments.folder)
 

@@ -1,11 +1,13 @@
-"""What the parts of a pipeline can do: make references, do without a contrast, learn from slices."""
+"""What the parts of a pipeline can do: make references, do without a contrast, learn from slices, be set."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
+from skad.utils.names import check_name
 from skad.utils.typing import Array
 
 
@@ -64,3 +66,34 @@ def fitted_steps(detector: Any) -> dict[str, Any]:
     """Preprocessor and steps of the pipeline of a fitted detector of volumes, by name."""
     steps = getattr(detector.pipeline_, "steps", [("pipeline", detector.pipeline_)])
     return {"preprocessor": detector.preprocessor_, **dict(steps)}
+
+
+def set_parameters(detector: Any, parameters: Mapping[str, Any]) -> Any:
+    """Set parameters of a detector's steps, and check the values of all.
+
+    A wrong value of the last step is found before the first one has trained for hours.
+
+    Parameters
+    ----------
+    detector : VolumeAnomalyDetector
+        With a Pipeline and a preprocessor. It is changed.
+    parameters : dict of str to object
+        By name, as in :func:`skad.methods.make_detector`.
+
+    Returns
+    -------
+    detector
+        The same.
+
+    Raises
+    ------
+    ValueError
+        There is no such parameter, or a value is not allowed.
+    """
+    keys = [key for key in detector.get_params() if "__" in key or key in detector._parameter_constraints]
+    names = {key.removeprefix("pipeline__"): key for key in keys}
+    values = {names[check_name(name, names, "parameter")]: value for name, value in parameters.items()}
+    detector.set_params(**values)._validate_params()
+    for step in (detector.preprocessor, *(step for _, step in detector.pipeline.steps)):
+        step._validate_params()
+    return detector

@@ -5,6 +5,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from skad.composition import set_parameters
 from skad.detector import VolumeAnomalyDetector
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator, IntroVAEReconstructor, LatentSearchTransformer
@@ -151,34 +152,3 @@ def make_detector(
         if value is not None:
             detector.set_params(**{name: value})
     return set_parameters(detector, parameters or {})
-
-
-def set_parameters(detector: VolumeAnomalyDetector, parameters: Mapping[str, Any]) -> VolumeAnomalyDetector:
-    """Set parameters of a detector's steps, and check the values of all.
-
-    A wrong value of the last step is found before the first one has trained for hours.
-
-    Parameters
-    ----------
-    detector : VolumeAnomalyDetector
-        With a Pipeline. It is changed.
-    parameters : dict of str to object
-        By name, as in :func:`make_detector`.
-
-    Returns
-    -------
-    VolumeAnomalyDetector
-        The same.
-
-    Raises
-    ------
-    ValueError
-        There is no such parameter, or a value is not allowed.
-    """
-    keys = [key for key in detector.get_params() if "__" in key or key in detector._parameter_constraints]
-    names = {key.removeprefix("pipeline__"): key for key in keys}
-    values = {names[check_name(name, names, "parameter")]: value for name, value in parameters.items()}
-    detector.set_params(**values)._validate_params()
-    for step in (detector.preprocessor, *(step for _, step in detector.pipeline.steps)):
-        step._validate_params()
-    return detector

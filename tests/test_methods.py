@@ -3,7 +3,8 @@
 import pytest
 from sklearn.model_selection import ParameterGrid
 
-from skad.methods import GRIDS, METHODS, make_detector, set_parameters
+from skad.composition import set_parameters
+from skad.methods import GRIDS, METHODS, make_detector
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -14,39 +14,43 @@ def fit(folder, *, out, on_disk, callback, resume, overwrite, contrasts, where, 
     if training.is_complete():
         tell(f"{out} was complete already.")
         return 0
-    scans = {"contrasts": contrasts, "where": where, "strict": strict}
-    volumes, n_failed = load_for_training(folder, **scans)
+    volumes, n_failed = load_for_training(folder, contrasts=contrasts, where=where, strict=strict)
     with monitored(callback):
         train(training, volumes, on_disk=on_disk, **method)
     return int(n_failed > 0)
 
 
-def train(training, volumes, *, method, settings, epochs, seed, device, jobs, on_disk=False):
-    """Train a method on volumes, and tell what it learned."""
-    contrasts = list(volumes[0].contrasts)
-    detector = make_detector(
+def detector_of(volumes, *, method, settings, epochs, seed, device, jobs, verbose=False):
+    """The unfitted detector that the options of `skad fit` describe."""
+    return make_detector(
         method,
-        contrasts,
+        list(volumes[0].contrasts),
         parameters=dict(settings),
         random_state=seed,
         max_epochs=epochs,
         device=device,
         n_jobs=jobs,
-        verbose=shows_bars(),
+        verbose=verbose,
     )
+
+
+def train(training, volumes, *, on_disk=False, **options):
+    """Train a method on volumes, and tell what it learned; `training` has the `fit` of `ResumableFit`."""
+    method, contrasts = options["method"], list(volumes[0].contrasts)
+    detector = detector_of(volumes, verbose=shows_bars(), **options)
     run = {
         "method": method,
         "contrasts": contrasts,
         "subjects": [volume.subject for volume in volumes],
-        "--set": [f"{name}={value!r}" for name, value in settings],
-        "--epochs": epochs,
-        "--seed": seed,
+        "--set": [f"{name}={value!r}" for name, value in options["settings"]],
+        "--epochs": options["epochs"],
+        "--seed": options["seed"],
     }
     tell(f"{len(volumes)} subjects with {', '.join(contrasts)}; training {method}.")
     scorer = detector.pipeline.steps[-1][1]
     if hasattr(scorer, "describe"):
         tell(f"Abnormal is {scorer.describe(contrasts)}.")
-    training.fit(detector, volumes, on_disk=on_disk, run=run)
+    n_slices = training.fit(detector, volumes, on_disk=on_disk, run=run).n_slices_
     out = training.unfinished.out
-    record(detector=out, method=method, contrasts=contrasts, n_slices=detector.n_slices_)
-    tell(f"{out} learned from {detector.n_slices_} slices without a lesion.")
+    record(detector=out, method=method, contrasts=contrasts, n_slices=n_slices)
+    tell(f"{out} learned from {n_slices} slices without a lesion.")

@@ -1,4 +1,4 @@
-"""skad: find what does not belong in a medical image after seeing only normal ones."""
+"""skad: unsupervised anomaly detection for medical images."""
 
 from typing import TYPE_CHECKING
 

@@ -5,15 +5,17 @@ import shutil
 from pathlib import Path
 
 from skad.cli.main import call, function_of, parser
-from skad.cli.terminal import REPORT, tell, write_table
+from skad.cli.terminal import REPORT, record_tables, tell
 from skad.demonstration import SIZES, compare_methods, simulate_cohorts
 from skad.derivatives import Derivative
 from skad.utils.folders import new_folder
+from skad.utils.tables import write_table
 
 
 def demo(*, out, size, method, seed, device, jobs, overwrite):
     """Simulate normal brains and patients, train, score and evaluate; the first exit code that is not 0."""
     out, plan = Path(out), SIZES[size]
+    table = out / "table.csv"
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise ValueError(f"{out} is not empty: choose another --out, or add --overwrite.")
     for folder in ("normal", "patients", "maps", "figures"):
@@ -26,8 +28,10 @@ def demo(*, out, size, method, seed, device, jobs, overwrite):
                 if code := _run(command):
                     return code
         maps = {name: Derivative(out / "maps" / name) for name in method}
-        write_table(compare_methods(maps, patients, out / "figures"), out / "table.csv")
-    tell(f"Side by side: {out / 'table.csv'}, {out / 'figures' / 'sub-*.png'}.")
+        rows = compare_methods(maps, patients, out / "figures")
+        write_table(rows, table)
+        record_tables({table: rows})
+    tell(f"Side by side: {table}, {out / 'figures' / 'sub-*.png'}.")
     tell(
         f"To look around in, in a browser: {', '.join(str(each.folder / REPORT) for each in maps.values())}."
     )

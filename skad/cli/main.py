@@ -8,14 +8,15 @@ import warnings
 
 from skad.cli.arguments import COMMANDS, SHARED
 from skad.cli.parser import SHELLS, Parser, PrintCompletion
-from skad.cli.terminal import feedback, json_output, reader_may_leave, record, shout, speaking_as, warn
+from skad.cli.terminal import feedback, json_output, record, shout, speaking_as, warn
 from skad.utils.allocator import keep_freed_memory
 from skad.utils.interruption import Terminated, ended_by_signals
 from skad.utils.messages import one_line
 from skad.utils.ranks import is_main_process
+from skad.utils.streams import escape_unprintable, reader_may_leave
 from skad.version import __version__
 
-OK, SOME_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+OK, MISTAKE, INTERRUPTED = 0, 2, 130
 _IN_WORKERS = (
     "skad.bids_app.levels:participant",
     "skad.cli.evaluate:evaluate",
@@ -69,24 +70,8 @@ def _main(name, argv):
 
 
 def ended(name, program, mistake=MISTAKE):
-    """The exit code of a program, whatever way it ends.
-
-    Parameters
-    ----------
-    name : str
-        Of the program, for messages.
-    program : callable
-        Takes nothing and returns the exit code.
-    mistake : int, default=2
-        The exit code of a ValueError, as for a wrong argument.
-
-    Returns
-    -------
-    int
-    """
-    for stream in (sys.stdout, sys.stderr):  # what a terminal lacks is escaped, as an accent in the locale C
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    """The exit code of ``program()``, whatever way it ends; `mistake` is that of a ValueError."""
+    escape_unprintable()
     try:
         with reader_may_leave():
             try:
@@ -104,7 +89,7 @@ def parser():
     """The parser of all commands."""
     parser = Parser(
         "skad",
-        "Find what does not belong in a medical image after seeing only normal ones.",
+        "Unsupervised anomaly detection for medical images.",
         ["skad demo --size tiny --out demo/", "skad fit --help"],
     )
     parser.add_argument("--version", action="version", version=f"skad {__version__}")
@@ -125,22 +110,9 @@ def function_of(command):
 
 
 def run(name, function, options, code_of=lambda error: MISTAKE):
-    """The exit code of a command; what goes wrong is told in one line.
+    """The exit code of a command; what goes wrong is told in one line, and its code is ``code_of(error)``.
 
-    Parameters
-    ----------
-    name : str
-        Of the command, for messages.
-    function : str
-        As of `call`.
-    options : dict
-        As of `call`.
-    code_of : callable of an exception, default=always 2
-        The exit code of a mistake.
-
-    Returns
-    -------
-    int
+    The function and its options are those of `call`; the name begins every message.
     """
     try:
         keep_freed_memory()

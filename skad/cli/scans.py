@@ -11,36 +11,12 @@ from skad.utils.names import check_name
 SHOWN = 3  # subjects whose geometry is told one by one
 
 
-def load_cohort(folder, *, contrasts=None, where=(), missing=None, strict=False, coregister_to=None):
-    """The subjects of a folder; those that cannot be opened come as errors.
+def load_cohort(folder, *, contrasts=None, where=(), strict=False, missing="nan", coregister_to=None):
+    """The subjects of a folder as volumes, and the errors of those that cannot be opened, by name.
 
-    Tells in a line what is used, and warns of what somebody may expect to be used and is not.
-
-    Parameters
-    ----------
-    folder : path-like
-    contrasts : sequence of str, default=None
-        None takes those that all subjects have.
-    where : sequence of (str, list of str)
-        Columns of participants.tsv and values that will do, all of which should hold; ``participant_id`` and
-        ``session`` need no table.
-    missing : {"raise", "nan"}, default=None
-        What a contrast becomes that a subject does not have; None is "nan" where contrasts are given.
-    strict : bool, default=False
-        Whether what is not used is an error.
-    coregister_to : str, default=None
-        The contrast that the command moves all others onto, which then gives the grid; "" is the first one.
-        Contrasts on other grids are no doubt then.
-
-    Returns
-    -------
-    volumes : list of Volume
-    errors : dict of str to ValueError
-
-    Raises
-    ------
-    ValueError
-        The folder, a condition; with `strict` also what is not used.
+    Tells in a line what is used, and warns of what somebody may expect to be used and is not; with `strict`
+    that is an error. A command that moves the contrasts onto one of them later names it in `coregister_to`,
+    or the first by "": it then gives the grid, and contrasts on other grids are no doubt.
     """
     inventory = inventory_of(folder, contrasts=contrasts, where=where)
     inventory = inventory.starting_with(coregister_to) if coregister_to else inventory
@@ -48,8 +24,6 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None, strict=False,
         check_strict(inventory)
     tell(inventory.summary())
     record(inventory=inventory.to_dict())
-    if missing is None:
-        missing = "raise" if contrasts is None else "nan"
     with _doubts_told(other_grids=coregister_to is None):
         return inventory.open(missing=missing, on_error="collect")
 
@@ -57,12 +31,7 @@ def load_cohort(folder, *, contrasts=None, where=(), missing=None, strict=False,
 def load_for_training(folder, **options):
     """The subjects that a command learns from, at least one, and how many could not be opened.
 
-    Those are told and left out.
-
-    Raises
-    ------
-    ValueError
-        As `load_cohort`, or no subject can be opened: the first one's error.
+    A subject without one of the contrasts cannot; without any subject, the first one's error is raised.
     """
     volumes, errors = load_cohort(folder, missing="raise", **options)
     if not volumes:
@@ -72,24 +41,10 @@ def load_for_training(folder, **options):
 
 
 def load_to_score(folder, image, *, mask=None, labels=None, known=None, coregister_to=None, **options):
-    """The volumes of a folder, or the one of a patient, and the errors of those that cannot be opened.
+    """The volumes of a folder as of `load_cohort`, or that of one patient, whose files `image` names.
 
-    Parameters
-    ----------
-    folder : path-like or None
-    image : sequence of (str, path-like)
-        Contrasts and files of one patient, in place of a folder.
-    mask, labels : path-like, default=None
-        Files that belong to `image`.
-    known : sequence of str, default=None
-        The contrasts that are read; of those without a file all voxels are missing. None takes what there is.
-    coregister_to : str, default=None
-        As in `load_cohort`.
-
-    Raises
-    ------
-    ValueError
-        There is neither a folder nor an image, or both; a name is not known; a file cannot be read.
+    Of the `known` contrasts of a detector, those without a file are missing in all voxels; other names are a
+    mistake. None takes what there is.
     """
     if (folder is None) == (not image):
         raise ValueError("There should be either a folder of scans or --image NAME=FILE, not both.")
@@ -122,10 +77,7 @@ def check_strict(inventory):
 
 @contextlib.contextmanager
 def _doubts_told(*, other_grids):
-    """Print what is in doubt, whatever filters of warnings are set; geometry of many scans in one line.
-
-    Contrasts on other grids are no doubt where they are co-registered later.
-    """
+    """Print what is in doubt, whatever filters of warnings are set; geometry of many scans in one line."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         if not other_grids:

@@ -9,7 +9,6 @@ from skad.preparation import describe_preparation, make_preparation, prepare_coh
 from skad.report import write_preparation_page
 from skad.utils.folders import new_folder
 from skad.utils.messages import counted, one_line
-from skad.utils.progress import Progress
 
 QUALITY = "quality.html"
 
@@ -26,19 +25,15 @@ def prepare(folder, *, image, out, to, brain, masks, mni, bias, jobs, resume, ov
     steps = make_preparation(
         to or next(iter(volumes[0].contrasts)), brain=brain, masks=masks, mni=mni, bias=bias
     )
-    done, made = [], []
-    with new_folder(out), Progress("prepare", len(volumes)) as progress:
+    done = {}
+    with new_folder(out):
         for volume, result in prepare_cohort(volumes, out, steps, n_jobs=jobs, resume=resume):
-            if isinstance(result, Exception):
-                errors[name_of(volume)] = result
-                progress.step(f"{name_of(volume)}: failed: {one_line(result)}")
-            else:
-                done.append(result)
-                made.append(volume)
-                progress.step(f"{name_of(volume)}: {'; '.join(result.warnings) or 'done'}")
+            (errors if isinstance(result, Exception) else done)[name_of(volume)] = result
         complain(errors)
         if not done:
             return 2
+        made = [volume for volume in volumes if name_of(volume) in done]
+        done = [done[name_of(volume)] for volume in made]  # in the order of the scans
         describe_preparation(out, made)
         failed = {name: one_line(error) for name, error in errors.items()}
         page = write_preparation_page(done, out / QUALITY, failed=failed)

@@ -5,8 +5,7 @@ from pathlib import Path
 from skad.cli.report import make_report
 from skad.cli.scans import load_to_score
 from skad.cli.terminal import REPORT, complain, tell
-from skad.derivatives.one_map import beside, folder_for, is_file
-from skad.io import write_map
+from skad.derivatives.one_map import beside, copy_map, folder_for, is_file
 from skad.report import Gallery
 from skad.single_subject import TRIMMED, SingleSubjectDetector
 from skad.utils.messages import counted
@@ -40,7 +39,7 @@ def quick(folder, *, out, image, mask, jobs, **scans):
         if not len(maps):
             return 2
         if to_file:
-            write_map(maps[0].anomaly, volumes[0], out)
+            copy_map(maps[0], out)
         what = "the map" if to_file else counted(len(maps), "map")
         tell(f"{out}: {what}, high is abnormal.")
         report = beside(out, ".html") if to_file else out / REPORT

@@ -1,6 +1,7 @@
 """The map of one patient as a file of its own, with what belongs to it beside it."""
 
 import contextlib
+import gzip
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from skad.derivatives.naming import lesions_path
 from skad.derivatives.record import Record
 from skad.io import Volume
-from skad.utils.files import copy_whole
+from skad.utils.files import copy_whole, written_whole
 
 _ENDINGS = (".nii", ".nii.gz")
 
@@ -39,8 +40,10 @@ def folder_for(out: Path, volumes: Sequence[Volume]) -> Iterator[Path]:
 
 
 def copy_map(record: Record, out: Path) -> None:
-    """Copy a map and its table of lesions, ``NAME_lesions.csv``, if it has one."""
-    copy_whole(record.path, out)
+    """Copy a map, uncompressed to ``.nii``, and its table of lesions, ``NAME_lesions.csv``, if it has one."""
+    content = record.path.read_bytes()
+    with written_whole(out) as temporary:
+        temporary.write_bytes(content if out.suffix == ".gz" else gzip.decompress(content))
     if record.sidecar.rule is not None:
         copy_whole(lesions_path(record.path), beside(out, "_lesions.csv"))
 

@@ -15,6 +15,7 @@ from skad.datasets.bids_writing import BIDS_VERSION
 from skad.derivatives.naming import ENDING, entities_of, map_name
 from skad.io import Volume, save_image, to_image
 from skad.io.nifti import open_nifti
+from skad.io.volumes import name_of
 from skad.io.writing import NiftiImage
 from skad.plotting import plot_preparation, save_figure
 from skad.preparation.bias import BiasCorrect
@@ -23,6 +24,8 @@ from skad.preparation.coregister import CoRegister
 from skad.preparation.mni import RegisterToMNI
 from skad.preparation.sources import Original
 from skad.utils.files import sha256, write_json, written_whole
+from skad.utils.messages import one_line
+from skad.utils.progress import Progress
 from skad.utils.typing import PathLike
 from skad.utils.workers import run_each
 from skad.version import GENERATED_BY
@@ -157,8 +160,10 @@ def prepare_cohort(
     """
     volumes, out = list(volumes), Path(out)
     prepare = partial(_prepare, out=out, steps=steps, resume=resume)
-    for index, result in run_each(prepare, volumes, n_jobs=n_jobs):
-        yield volumes[index], result
+    with Progress("prepare", len(volumes)) as progress:
+        for index, result in run_each(prepare, volumes, n_jobs=n_jobs):
+            progress.step(f"{name_of(volumes[index])}: {_outcome(result)}")
+            yield volumes[index], result
 
 
 def restore_map(path: PathLike, prepared: PathLike) -> dict[str, NiftiImage]:
@@ -258,6 +263,12 @@ def restore_maps(maps: PathLike, prepared: PathLike, out: PathLike) -> list[Path
 def _original(content, folder):
     source = open_nifti(folder / content["Source"])
     return Original(source, source.affine, source.header, np.array(content["MotionToSource"]))
+
+
+def _outcome(result):
+    if isinstance(result, Exception):
+        return f"failed: {one_line(result)}"
+    return "; ".join(result.warnings) or "done"
 
 
 def _prepare(volume, out, steps, resume):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 
 from skad.derivatives.naming import lesions_path
@@ -45,3 +47,9 @@ def test_a_map_is_copied_with_its_lesions(detector, volumes, tmp_path):
     assert (tmp_path / "one.nii.gz").read_bytes() == maps[0].path.read_bytes()
     lesions = lesions_path(maps[0].path)
     assert (tmp_path / "one_lesions.csv").exists() == lesions.exists() == (maps[0].sidecar.rule is not None)
+
+
+def test_a_copy_without_compression_is_read_as_the_map(detector, volumes, tmp_path):
+    maps = detector.score_cohort(volumes[:1], out=tmp_path / "maps")
+    copy_map(maps[0], tmp_path / "one.nii")
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "one.nii").get_fdata(), maps[0].anomaly)

@@ -68,6 +68,16 @@ def test_what_is_written_is_a_folder_that_is_read_again(scans, tmp_path):
         assert (volumes[0].contrasts[name][~volumes[0].mask] == 0).all()
 
 
+def test_every_subject_is_logged_with_what_came_of_it(scans, tmp_path, caplog):
+    volumes = load_bids(scans, contrasts=["T1w", "FLAIR"])
+    (scans / "sub-02/anat/sub-02_FLAIR.nii.gz").write_bytes(b"damaged")
+    with caplog.at_level("INFO", logger="skad"):
+        list(prepare_cohort(volumes, tmp_path / "out", make_preparation("T1w", bias=False)))
+    first, second = (line for line in caplog.messages if line.startswith("prepare "))
+    assert first.startswith("prepare 1/2: sub-01: done")
+    assert second.startswith("prepare 2/2: sub-02: failed: ") and "sub-02_FLAIR.nii.gz" in second
+
+
 def test_the_motion_between_the_contrasts_is_recorded(scans, tmp_path):
     ((_, first), _) = prepared(scans, tmp_path / "out")
     contrasts = json.loads(first.record.read_text())["Contrasts"]

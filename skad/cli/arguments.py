@@ -18,20 +18,11 @@ VIEWERS = 10  # subjects with a page in a report: beyond that a browser is slow 
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its function is skad.cli.NAME.NAME, imported when the command runs.
+    """A command: its function is skad.cli.NAME.NAME, imported when the command runs."""
 
-    Attributes
-    ----------
-    purpose : str
-        One line of the help.
-    examples : tuple of str
-    arguments : tuple of (tuple, dict)
-        What `argparse.ArgumentParser.add_argument` takes.
-    """
-
-    purpose: str
+    purpose: str  # one line of the help
     examples: tuple
-    arguments: tuple
+    arguments: tuple  # of names and settings, as `argparse.ArgumentParser.add_argument` takes them
 
 
 def pair(example):
@@ -91,8 +82,8 @@ def _flag(name, help):
     return arg(name, help, action="store_true")
 
 
-def _many(name, metavar, help, **settings):
-    return arg(name, help, nargs="+", metavar=metavar, **settings)
+def _many(name, metavar, help, default=(), **settings):
+    return arg(name, help, nargs="+", metavar=metavar, default=default, **settings)
 
 
 def _out(metavar, help):
@@ -105,15 +96,15 @@ def _jobs(what):
 
 SCANS = arg("folder", "scans in BIDS, BraTS or ISLES layout")
 SCANS_OR_IMAGE = arg("folder", "scans in BIDS, BraTS or ISLES layout; alternatively use --image", nargs="?")
-MAPS = arg("maps", "folder written by `skad score`")
 DETECTOR = arg("detector", "file written by `skad fit` or `skad calibrate`")
-CONTRASTS = _many("--contrasts", "NAME", "contrasts to use, as T1w FLAIR; default: those all subjects have")
+CONTRASTS = _many(
+    "--contrasts", "NAME", "contrasts to use, as T1w FLAIR; default: those all subjects have", default=None
+)
 WHERE = _many(
     "--where",
     "COLUMN=VALUE",
     "only participants with this value, as fold=train; A,B means either",
     type=condition,
-    default=[],
 )
 STRICT = _flag("--strict", "make unused files an error")
 IMAGE = _many(
@@ -121,14 +112,13 @@ IMAGE = _many(
     "NAME=FILE",
     "files of one patient, as FLAIR=flair.nii.gz T1w=t1.nii.gz",
     type=pair("NAME=FILE, for example FLAIR=flair.nii.gz"),
-    default=[],
 )
 MASK = arg("--mask", "brain mask of the patient in --image; default: nonzero voxels", metavar="FILE")
 MAP_OUT = _out("PATH", "output folder, or a .nii.gz file with the report beside it")
 SEED = arg("--seed", "random seed", default=0)
 DEVICE = arg("--device", "auto, cpu, cuda or cuda:N", default="auto")
 DASK = arg("--dask", "run on the workers of this Dask scheduler", metavar="ADDRESS")
-CALLBACK = _many("--callback", "NAME", "show loss curves in tensorboard=FOLDER or mlflow", default=[])
+CALLBACK = _many("--callback", "NAME", "show loss curves in tensorboard=FOLDER or mlflow")
 OVERWRITE = _flag("--overwrite", "replace existing files and restart")
 NO_REPORT = arg("--no-report", "write no report.html", action="store_false", dest="report")
 TRAINING = (
@@ -140,7 +130,6 @@ TRAINING = (
         "STEP__PARAM=VALUE",
         "parameters, as score__n_components=4 or preprocessor__size=(64,64)",
         type=setting,
-        default=[],
         dest="settings",
     ),
     arg("--epochs", "epochs of each step; default: that of the method", type=int),
@@ -185,7 +174,6 @@ COMMANDS = {
                 f"one of: {', '.join(METHODS)}; mixture trains in seconds",
                 default="mixture",
                 choices=METHODS,
-                metavar="METHOD",
             ),
             _out("FILE", "file of the detector, for example adm.skad"),
             *TRAINING,
@@ -209,7 +197,6 @@ COMMANDS = {
                 "NAME",
                 f"synthetic lesions: {', '.join(FAMILIES)}; default: bright on FLAIR and T2",
                 choices=FAMILIES,
-                default=[],
             ),
             arg("--folds", "number of cross-validation folds", default=3),
             *TRAINING,
@@ -225,7 +212,7 @@ COMMANDS = {
         "set a threshold with a guaranteed false-positive rate",
         ("skad calibrate adm.skad more_normal/ --fpr 0.01 --out calibrated.skad",),
         (
-            arg("detector", "file written by `skad fit`"),
+            DETECTOR,
             arg("folder", "scans of normal subjects that were not used for training"),
             _out("FILE", "file of the calibrated detector"),
             arg(
@@ -268,7 +255,7 @@ COMMANDS = {
         "compare maps with lesion labels",
         ("skad evaluate maps/ patients/",),
         (
-            MAPS,
+            arg("maps", "folder written by `skad score`"),
             arg("folder", "the scans, with labels"),
             *(WHERE, STRICT),
             arg("--size-step", "width of the ranges of lesion size, pixels", default=200),
@@ -328,7 +315,7 @@ COMMANDS = {
             arg("--data", "root of the study's folders; default: the folder of the file", metavar="FOLDER"),
             arg("--out", "folder for the results; default: STUDY-results", metavar="FOLDER"),
             arg("--jobs", "trainings at the same time", default=2),
-            _many("--only", "METHOD", "run only these methods of the study"),
+            _many("--only", "METHOD", "run only these methods of the study", default=None),
             arg("--device", "cpu, cuda, cuda:1, ...; default: that of the study's budget"),
         ),
     ),

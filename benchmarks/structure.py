@@ -1,24 +1,39 @@
-"""How the code is built, in numbers: files, functions, constructors, imports, documentation.
+"""How the code is built, in numbers, beside packages that skad learned from.
 
-    python benchmarks/structure.py --out docs/results/structure.md
+    pip install --no-deps --target models skglm torchio    # the others are installed with skad
+    PYTHONPATH=models python benchmarks/structure.py --out docs/results/structure.md
 
 Lines are physical lines; a function's are those of its body without its docstring. Depth is the longest chain
-of imports from a module downwards; a name that a package passes on counts as imported from the module that
-defines it, which is what happens at run time. A hidden import stands inside a function; `skad.utils.lazy`,
-which imports by name at first use, is the exception that the design names.
+of imports from a module downwards, in which modules that import each other count as one; a name that a
+package passes on at first use counts as imported from the module that defines it, which is what happens at
+run time. A hidden import stands inside a function; `skad.utils.lazy`, which imports by name at first use, is
+the exception that the design names. Tests inside a package are left out. No package is imported but skad.
 """
 
 import argparse
 import ast
+import functools
 import inspect
 import re
 import statistics
+from collections import Counter
 from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-import grimp
+import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 ROOT = Path(__file__).parents[1]
+MODELS = {
+    "skglm": "skglm",
+    "torchio": "torchio",
+    "skorch": "skorch",
+    "nilearn": "nilearn",
+    "scikit-learn": "sklearn",
+}  # by the name of their distribution
+NOT_THEIRS = {"tests", "test", "conftest.py", "externals", "_externals"}  # tests, copies of other packages
 COMMANDS, ESTIMATORS = ("skad.cli.", "skad.bids_app."), ("skad.scoring.", "skad.reconstruction.")
 OPTIONAL = {
     "SimpleITK",
@@ -29,6 +44,7 @@ OPTIONAL = {
     "pooch",
     "pytest",
 }  # of extras: imported when they are needed
+MOST = 16  # parameters of a constructor
 
 
 def main():
@@ -38,45 +54,87 @@ def main():
     )
     parser.add_argument("--out", type=Path, help="the page; default: print")
     arguments = parser.parse_args()
-    page = "\n".join(_page(measure())) + "\n"
+    if missing := [name for name, package in MODELS.items() if find_spec(package) is None]:
+        parser.error(f"{', '.join(missing)} should be installed, to be measured as well")
+    columns = {"skad": measure("skad")}
+    columns |= {f"{name} {version(name)}": measure(package) for name, package in MODELS.items()}
+    page = "\n".join(_page(columns, measure_skad())) + "\n"
     if arguments.out:
         arguments.out.write_text(page)
     else:
         print(page)
 
 
-def measure():
-    """The numbers by name, in the order of the page."""
-    files = {path: path.read_text() for path in sorted((ROOT / "skad").rglob("*.py"))}
-    trees = {path: ast.parse(text) for path, text in files.items()}
-    lines = sorted(len(text.splitlines()) for text in files.values())
-    functions = sorted(length for tree in trees.values() for length in function_lengths(tree))
-    constructors = sorted(count for tree in trees.values() for count in constructor_counts(tree))
-    graph = grimp.build_graph("skad")
-    depth = depths({module_name(path): tree for path, tree in trees.items()})
-    described, parameters = documented_parameters()
-    tests = sum(len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py"))
+def measure(package):
+    """The numbers of any package by name, in the order of the page."""
+    files = sources(package)
+    trees = trees_of(package)
+    lines = [len(text.splitlines()) for path, text in files.items() if path.name != "__init__.py"]
+    functions = [length for tree in trees.values() for length in function_lengths(tree)]
+    constructors = [count for tree in trees.values() for _, count in constructors_of(tree)]
+    graph = imports_of(package)
+    hidden = [name for tree in trees.values() for name in hidden_imports(tree, package)]
     return {
         "files": len(files),
-        "lines per file, median / 90th percentile": f"{_quantiles(lines)}",
+        "lines per file but `__init__.py`, median / 90th percentile": _quantiles(lines),
         "files above 400 lines": sum(length > 400 for length in lines),
-        "lines per function, median / 90th percentile": f"{_quantiles(functions)}",
-        "constructor parameters, median / most": f"{statistics.median(constructors):g} / {constructors[-1]}",
+        "lines per function, median / 90th percentile": _quantiles(functions),
+        "constructor parameters, median / most": f"{statistics.median(constructors):g} / {max(constructors)}",
+        "depth of imports from the deepest module": max(depths(graph).values()),
+        "circles of imports": sum(size > 1 for size in Counter(components(graph).values()).values()),
+        "imports of its own modules inside functions": len(hidden),
+    }
+
+
+def measure_skad():
+    """The numbers of skad that other packages have no place for."""
+    files, trees = sources("skad"), trees_of("skad")
+    depth = depths(imports_of("skad"))
+    tests = sum(len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py"))
+    described, parameters = documented_parameters()
+    long = sorted(
+        (count, name) for tree in trees.values() for name, count in constructors_of(tree) if count > MOST
+    )
+    return {
         "depth of imports from the deepest command": max(
             value for name, value in depth.items() if name.startswith(COMMANDS)
         ),
         "depth of imports from the deepest estimator": max(
             value for name, value in depth.items() if name.startswith(ESTIMATORS)
         ),
-        "circles of imports": len(circles(graph)),
         "imports inside functions (extras apart)": sum(len(hidden_imports(tree)) for tree in trees.values()),
         "lines of `skad/cli`, `skad/bids_app`": ", ".join(
             str(sum(len(text.splitlines()) for path, text in files.items() if package in path.parts))
             for package in ("cli", "bids_app")
         ),
-        "lines of tests per line of code": f"{tests / sum(lines):.2f}",
+        "lines of tests per line of code": f"{tests / sum(len(t.splitlines()) for t in files.values()):.2f}",
         "parameters of exported objects with a description": f"{described} of {parameters}",
+        f"constructors with more than {MOST} parameters": ", ".join(
+            f"`{name}` {count}" for count, name in reversed(long)
+        ),
     }
+
+
+@functools.cache
+def sources(package):
+    """The text of every file of a package."""
+    root = Path(find_spec(package).submodule_search_locations[0])
+    paths = sorted(path.relative_to(root.parent) for path in root.rglob("*.py"))
+    return {path: (root.parent / path).read_text() for path in paths if not NOT_THEIRS & {*path.parts}}
+
+
+@functools.cache
+def trees_of(package):
+    """The syntax tree of every module of a package, by dotted name; relative imports are made absolute."""
+    trees = {}
+    for path, text in sources(package).items():
+        *above, name = path.with_suffix("").parts
+        tree = trees[".".join(above if name == "__init__" else [*above, name])] = ast.parse(text)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                source = [*above[: len(above) + 1 - node.level], node.module or ""]
+                node.module, node.level = ".".join(filter(None, source)), 0
+    return trees
 
 
 def function_lengths(tree):
@@ -87,74 +145,93 @@ def function_lengths(tree):
             yield body[-1].end_lineno - body[0].lineno + 1 if body else 0
 
 
-def constructor_counts(tree):
-    """Parameters of every ``__init__``, without self."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            yield len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs) - 1
+def constructors_of(tree):
+    """Every class with an ``__init__``, and the number of its parameters without self."""
+    for each in ast.walk(tree):
+        for node in each.body if isinstance(each, ast.ClassDef) else ():
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                names = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+                yield each.name, len(names) - 1
 
 
-def hidden_imports(tree):
-    """Modules imported inside functions."""
-    return [
-        name
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in (
-            [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-        )
-        if name.partition(".")[0] not in OPTIONAL
-    ]
+def hidden_imports(tree, package=None):
+    """Modules imported inside functions: those of a package, or all that are not of an extra."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    names = [name for function in functions for name in modules_in(ast.walk(function))]
+    tops = {name: name.partition(".")[0] for name in names}
+    return [name for name in names if (tops[name] == package if package else tops[name] not in OPTIONAL)]
 
 
-def circles(graph):
-    """Pairs of modules that import each other, directly or through others."""
-    reach = {name: graph.find_downstream_modules(name) for name in graph.modules}
-    return [(a, b) for a in reach for b in reach[a] if a < b and a in reach[b]]
+def modules_in(nodes):
+    """The modules that imports name."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
 
 
-def depths(modules):
-    """The longest chain of imports below every module of ``{name: tree}``, itself included."""
-    exports = {name: dict(passed_on(tree)) for name, tree in modules.items() if is_facade(tree)}
-    known = {}
+def imports_of(package):
+    """The modules of a package that each of its modules imports when it is imported itself."""
+    modules = trees_of(package)
+    exports = {name: dict(passed_on(ast.walk(tree))) for name, tree in modules.items() if is_facade(tree)}
+    graph = {}
+    for module, tree in modules.items():
+        found = {
+            f"{source}.{name}" if f"{source}.{name}" in modules else exports.get(source, {}).get(name, source)
+            for name, source in passed_on(run_at_import(tree))
+        }
+        found |= {*modules_in(node for node in run_at_import(tree) if isinstance(node, ast.Import))}
+        graph[module] = set() if module in exports else (found & modules.keys()) - {module}
+    return graph
 
-    def depth(name):
-        if name not in known:
-            known[name] = 0  # a circle ends here
-            below = () if name in exports else imported(modules[name], modules, exports) - {name}
-            known[name] = 1 + max(map(depth, below), default=0)
-        return known[name]
 
-    return {name: depth(name) for name in modules}
+def passed_on(nodes):
+    """The names that ``from ... import`` imports, and the modules they come from."""
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            yield from ((alias.name, node.module) for alias in node.names)
 
 
-def module_name(path):
-    """The dotted name of a file of skad."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def run_at_import(tree):
+    """The nodes outside of functions and of what is for type checkers only."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
 
 
 def is_facade(tree):
     """Whether a package only passes on names of its modules, at first use."""
-    return any(name == "lazy_exports" for name, _ in passed_on(tree))
+    return any(name == "lazy_exports" for name, _ in passed_on(ast.walk(tree)))
 
 
-def passed_on(tree):
-    """The names that a module imports from modules of skad, and those modules."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("skad"):
-            yield from ((alias.name, node.module) for alias in node.names)
+def components(graph):
+    """The number of the circle that every module is in; a module in none has a number of its own."""
+    number = {name: i for i, name in enumerate(graph)}
+    edges = np.zeros((len(graph), len(graph)), dtype=bool)
+    for name, below in graph.items():
+        edges[number[name], [number[each] for each in below]] = True
+    _, labels = connected_components(edges, directed=True, connection="strong")
+    return dict(zip(graph, labels.tolist(), strict=True))
 
 
-def imported(tree, modules, exports):
-    """The modules that define what a module imports."""
-    found = {
-        f"{module}.{name}" if f"{module}.{name}" in modules else exports.get(module, {}).get(name, module)
-        for name, module in passed_on(tree)
-    }
-    plain = (alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names)
-    return found | (set(plain) & modules.keys())
+def depths(graph):
+    """The longest chain of imports below every module, itself included; a circle counts as one module."""
+    circle = components(graph)
+    below = {number: set() for number in circle.values()}
+    for name, names in graph.items():
+        below[circle[name]] |= {circle[each] for each in names} - {circle[name]}
+
+    @functools.cache
+    def depth(number):
+        return 1 + max(map(depth, below[number]), default=0)
+
+    return {name: depth(number) for name, number in circle.items()}
 
 
 def documented_parameters():
@@ -186,17 +263,27 @@ def _is_described(docstring, name):
 
 
 def _quantiles(values):
+    values = sorted(values)
     return f"{statistics.median(values):g} / {values[int(0.9 * len(values))]}"
 
 
-def _page(numbers):
+def _page(columns, of_skad):
     yield "# Structure of the code"
     yield ""
-    yield "Written by `python benchmarks/structure.py --out docs/results/structure.md`."
+    yield "skad beside packages that it learned from, without their tests, all measured by"
+    yield "`python benchmarks/structure.py --out docs/results/structure.md`, whose docstring defines the"
+    yield "numbers."
+    yield ""
+    yield f"| what | {' | '.join(columns)} |"
+    yield f"|---|{'---|' * len(columns)}"
+    for name in columns["skad"]:
+        yield f"| {name} | {' | '.join(str(numbers[name]) for numbers in columns.values())} |"
+    yield ""
+    yield "What only skad has a place for:"
     yield ""
     yield "| what | skad |"
     yield "|---|---|"
-    for name, value in numbers.items():
+    for name, value in of_skad.items():
         yield f"| {name} | {value} |"
 
 

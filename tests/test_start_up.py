@@ -1,6 +1,7 @@
 """What is imported at start-up: nothing heavy before it is used, and every name from where it is defined."""
 
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -73,3 +74,38 @@ def test_an_unknown_name_is_an_attribute_error():
 )
 def test_the_arguments_know_the_names_that_the_commands_know(names, defined):
     assert names == tuple(pkgutil.resolve_name(defined))
+
+
+@pytest.mark.parametrize(
+    ("value", "defined"),
+    [
+        (arguments.TUNE_TABLE, "skad.persistence.resumable_search:TABLE"),
+        (arguments.VIEWERS, "skad.report.gallery:VIEWERS"),
+    ],
+)
+def test_the_arguments_know_the_values_that_the_commands_know(value, defined):
+    assert value == pkgutil.resolve_name(defined)
+
+
+def test_the_arguments_know_the_ways_of_brain_extraction():
+    (domain,) = pkgutil.resolve_name("skad.preparation:BrainExtract")._parameter_constraints["method"]
+    assert domain.options == {*arguments.BRAINS}
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "function", "parameter"),
+    [
+        ("calibrate", "--fpr", "skad.calibration:ConformalCalibrator", "fpr"),
+        ("calibrate", "--unit", "skad.calibration:ConformalCalibrator", "unit"),
+        ("score", "--min-volume", "skad:VolumeAnomalyDetector.score_cohort", "min_volume"),
+        ("evaluate", "--size-step", "skad.evaluation:evaluate", "size_step"),
+        ("tune", "--folds", "skad.persistence:ResumableSearch.rank", "n_splits"),
+        ("prepare", "--brain", "skad.preparation:make_preparation", "brain"),
+        ("fit", "--seed", "skad.methods:make_detector", "random_state"),
+        ("fit", "--device", "skad.methods:make_detector", "device"),
+    ],
+)
+def test_the_arguments_have_the_defaults_of_what_the_commands_call(command, option, function, parameter):
+    (settings,) = (s for names, s in arguments.COMMANDS[command].arguments if option in names)
+    called = inspect.signature(pkgutil.resolve_name(function))
+    assert settings["default"] == called.parameters[parameter].default

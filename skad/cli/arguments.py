@@ -1,6 +1,6 @@
 """What every command takes. Nothing heavy is imported, so that help and mistakes come at once.
 
-Names of methods, sizes and lesion families are repeated here; a test compares them with their definitions.
+Names and defaults that commands know are repeated here; a test compares them with their definitions.
 """
 
 import argparse
@@ -12,8 +12,8 @@ METHODS = ("mixture", "ensemble", "adm", "introvae", "planted")  # skad.methods
 SYSTEMS, SIZES = ("adm", "introvae"), ("small", "tiny")  # skad.demonstration
 BRAINS = ("deepbet", "template")  # skad.preparation.brain
 FAMILIES = ("foreign_patches", "blobs", "deformations", "lost_structure")  # skad.model_selection
-TUNE_TABLE = "tune.csv"
-VIEWERS = 10  # subjects with a page in a report: beyond that a browser is slow to open the file
+TUNE_TABLE = "tune.csv"  # skad.persistence
+VIEWERS = 10  # skad.report
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,12 @@ def measure_skad():
     """The numbers of skad that other packages have no place for."""
     files, trees = sources("skad"), trees_of("skad")
     depth = depths(imports_of("skad"))
+
+    def total(*paths):
+        below = [Path("skad", path) for path in paths]
+        found = (text for path, text in files.items() if {path, *path.parents} & {*below})
+        return sum(len(text.splitlines()) for text in found)
+
     tests = sum(len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py"))
     described, parameters = documented_parameters()
     long = sorted(
@@ -103,10 +109,12 @@ def measure_skad():
             value for name, value in depth.items() if name.startswith(ESTIMATORS)
         ),
         "imports inside functions (extras apart)": sum(len(hidden_imports(tree)) for tree in trees.values()),
-        "lines of `skad/cli`, `skad/bids_app`": ", ".join(
-            str(sum(len(text.splitlines()) for path, text in files.items() if package in path.parts))
-            for package in ("cli", "bids_app")
+        "lines of `skad/cli`": total("cli"),
+        "of which options and their parser": total("cli/arguments.py", "cli/parser.py"),
+        "of which printing, exit codes, reading scans": total(
+            "cli/terminal.py", "cli/main.py", "cli/scans.py"
         ),
+        "lines of `skad/bids_app`": total("bids_app"),
         "lines of tests per line of code": f"{tests / sum(len(t.splitlines()) for t in files.values()):.2f}",
         "parameters of exported objects with a description": f"{described} of {parameters}",
         f"constructors with more than {MOST} parameters": ", ".join(

@@ -203,7 +203,8 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
 
     A subclass implements ``fit`` (ending in ``_fit_offset``), ``_score(X)`` -> (n, H, W), high is normal, and
     ``_features(X)`` -> (n, F, H, W), the features that the score is computed from; what they say in the
-    background does not matter. Input on disk (a memory map) comes in chunks.
+    background does not matter. Input on disk (a memory map) comes in chunks. A scorer of images, which needs
+    no reference, sets ``_accepts = "images"``.
     """
 
     _accepts = "pairs"

@@ -101,7 +101,7 @@ def describe_file(path: PathLike) -> dict[str, str]:
     path = Path(path)
     detector, calibrator = load_detector(path)
     return {
-        "file": f"{path}, {path.stat().st_size / 1e6:.1f} MB",
+        "file": f"{path}, {path.stat().st_size / 1e6:.3g} MB",
         "SHA-256": sha256(path),
         **training_facts(detector),
         **calibration_facts(detector, calibrator),

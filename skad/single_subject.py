@@ -127,12 +127,14 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
     def _warn_if_unlike_training(self, stack):
         """Compare with the cohort or, without one, with the largest brains."""
         super()._warn_if_unlike_training(stack)
-        measured = summarize_scan(stack).volume_ml
+        measured, volume = summarize_scan(stack).volume_ml, stack.volumes[0]
         if self.cohort is None and measured > LARGEST_BRAIN_ML:
+            remedy = "; run `skad prepare`, or give a brain mask."
+            if volume.has_mask:
+                remedy = " in spite of the brain mask, or the voxel size is wrong."
             warnings.warn(
-                f"The foreground of subject {stack.volumes[0].subject!r} measures {measured:.0f} mL, a brain "
-                f"at most {LARGEST_BRAIN_ML:.0f} mL: the skull is probably still on; run `skad prepare`, or "
-                "give a brain mask.",
+                f"The foreground of subject {volume.subject!r} measures {measured:.0f} mL, a brain at most "
+                f"{LARGEST_BRAIN_ML:.0f} mL: the skull is probably still on{remedy}",
                 UnlikeTrainingWarning,
                 stacklevel=3,
             )

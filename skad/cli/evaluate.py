@@ -10,6 +10,7 @@ from skad.evaluation import evaluate as evaluate_maps
 from skad.evaluation.scan import RANKING
 from skad.report import Gallery, write_evaluation
 from skad.report.labels import EVALUATION, LESION_SIZES
+from skad.utils.messages import counted
 
 
 def evaluate(maps, folder, *, size_step, report, jobs=None, **scans):
@@ -55,7 +56,7 @@ class _Pages(Visitor):
 
 
 def _print(table):
-    tell(f"{len({row['subject'] for row in table.rows})} subjects")
+    tell(counted(len({row["subject"] for row in table.rows}), "subject"))
     say(f"{'':<11}{'label':>9}  {'  '.join(f'{name:>17}' for name in RANKING)}")
     for row in table.summary():
         scores = "  ".join(f"{row[name]:17.3f}" for name in RANKING)

@@ -93,10 +93,12 @@ def warn(text):
 
 
 def complain(errors):
-    """One line per subject that failed."""
-    lines = {subject: one_line(error) for subject, error in errors.items()}
+    """One line per subject that failed; those that failed alike share one."""
+    lines, alike = {subject: one_line(error) for subject, error in errors.items()}, {}
     for subject, line in lines.items():
-        shout(f"{_run.name}: {subject}: {line}")
+        alike.setdefault(line, []).append(subject)
+    for line, subjects in alike.items():
+        shout(f"{_run.name}: {', '.join(subjects)}: {line}")
     record_under("errors", lines)
 
 

@@ -191,4 +191,8 @@ def cache(folder):
 
 
 def _pooch():
-    return import_extra("pooch", "Downloads need pooch, which is missing: pip install 'skad[data]'.")
+    return import_extra(
+        "pooch",
+        "Downloads need pooch, which is missing: pip install 'skad[data]' (in a clone: "
+        "pip install -e '.[data]').",
+    )

@@ -128,7 +128,7 @@ def deepbet_mask(voxels, volume):
     deepbet = import_extra(
         "deepbet",
         "Brain extraction needs deepbet, which cannot be imported ({error}): "
-        "pip install 'skad[prepare]', or give masks of your own.",
+        "pip install 'skad[prepare]' (in a clone: pip install -e '.[prepare]'), or give masks of your own.",
     )
     try:
         with warnings.catch_warnings():

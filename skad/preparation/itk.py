@@ -26,7 +26,9 @@ def load_simpleitk():
         Names the extra that brings it.
     """
     return import_extra(
-        "SimpleITK", "skad.preparation needs SimpleITK, which is not installed: pip install 'skad[prepare]'."
+        "SimpleITK",
+        "skad.preparation needs SimpleITK, which is not installed: pip install 'skad[prepare]' (in a clone: "
+        "pip install -e '.[prepare]').",
     )
 
 

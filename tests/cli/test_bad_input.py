@@ -315,12 +315,13 @@ def test_evaluate_without_labels_says_what_is_missing(detector, tmp_path, brain,
 
 
 def test_evaluate_goes_on_without_a_map(detector, tmp_path, write_cohort, run):
-    folder = write_cohort(tmp_path / "in", 3)
+    folder = write_cohort(tmp_path / "in", 4)
     assert run("score", detector, folder, "--out", tmp_path / "maps", "--no-figures")[0] == 0
-    (tmp_path / "maps/sub-02/anat/sub-02_desc-anomaly_map.nii.gz").unlink()
+    for name in ("sub-02", "sub-03"):
+        (tmp_path / f"maps/{name}/anat/{name}_desc-anomaly_map.nii.gz").unlink()
     code, out, err = run("evaluate", tmp_path / "maps", folder)
     assert code == 1
-    is_one_sentence(err, ["sub-02", "there is no map of it"])
+    is_one_sentence(err, ["sub-02, sub-03: there is no map of it"])  # one line for all that failed alike
     assert "\n2 subjects" in out
 
 

@@ -219,6 +219,20 @@ def test_dark_pages_are_dark(subject):
     assert max(int(part) for part in re.findall(r"\d+", color)[:3]) < 60
 
 
+def test_paper_keeps_the_shape_of_the_picture(subject):
+    """A browser prints the picture as it was drawn for the screen, in the place that the style gives it."""
+    subject.execute_script("viewer.opts.isResizeCanvas = false")  # nor is it drawn again in this test
+    subject.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        drawn, printed = subject.execute_script(
+            "const canvas = document.getElementById('viewer');"
+            "return [canvas.width / canvas.height, canvas.clientWidth / canvas.clientHeight]"
+        )
+    finally:
+        subject.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert printed == pytest.approx(drawn, rel=0.01)
+
+
 def test_the_facts_of_the_detector_open_at_a_click(browser):
     browser.execute_script("location.hash = ''")  # the page of the cohort
     WebDriverWait(browser, 20).until(lambda b: b.find_element(By.ID, "cohort").is_displayed())

@@ -17,7 +17,7 @@ _FOLLOWS = 0.1  # correlation with the images below which references follow noth
 _IDENTICAL = 1e-3  # residual, relative to the spread of the images, below which references are the images
 EPOCHS = 5  # for so many epochs at the end something has to be wrong before an estimator warns
 _SAME_DIVERGENCE = 0.01  # relative difference below which two divergences are the same
-_CONSTANT = 0.01  # spread of reconstructions, relative to that of the images, below which they are constant
+_CONSTANT = 0.05  # spread of reconstructions, relative to that of the images, below which they are constant
 _SLICES = 64  # slices whose reconstructions are looked at
 
 

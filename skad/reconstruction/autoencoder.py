@@ -12,7 +12,7 @@ from skad.augmentation import Augmentation, Geometry
 from skad.evaluation.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.nn.vae import vae_losses
 from skad.reconstruction.latent_space import LatentReconstructorMixin
-from skad.training import seeded, start_module
+from skad.training import seeded, start_module, visit_slices
 from skad.utils.typing import Array
 
 RATE = [Interval(Real, 0, None, closed="neither")]
@@ -103,6 +103,45 @@ class AutoencoderReconstructor(LatentReconstructorMixin, BaseEstimator):
 
     def _halvings(self):
         return len(self.channels)
+
+
+def center_decoder(estimator, module, X):
+    """Give the decoder's batch norm the means of what it decodes at score time.
+
+    In training it decodes draws from the posteriors, at score time their means, which vary less: through its
+    rectifiers, their features have other means. With those of draws, references are darker or brighter than
+    the images by up to a standard deviation.
+
+    Parameters
+    ----------
+    estimator : AutoencoderReconstructor
+        Gives ``background_``, and batch size, device and precision.
+    module : VAE
+        Trained.
+    X : array of shape (n_samples, n_contrasts, height, width)
+        The training slices.
+
+    Notes
+    -----
+    We: averages over the batches of one pass. Variances stay those of draws, so that what does not depend on
+    the image is not amplified.
+    """
+    norms = [part for part in module.decoder.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    means: dict[Any, list[torch.Tensor]] = {norm: [] for norm in norms}
+
+    def center(norm, inputs):
+        means[norm].append(inputs[0].float().mean((0, 2, 3)))
+        norm.running_mean.copy_(means[norm][-1])
+
+    def decode(images, foreground):
+        module.decode(module.encode(images))
+
+    hooks = [norm.register_forward_pre_hook(center) for norm in norms]
+    for _ in visit_slices(estimator, decode, X, modules=[module]):
+        pass
+    for norm, hook in zip(norms, hooks, strict=True):
+        hook.remove()
+        norm.running_mean.copy_(torch.stack(means[norm]).mean(0))
 
 
 def plain_loss(network, images, foreground, *, reconstruction_weight):

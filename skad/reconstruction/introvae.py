@@ -17,6 +17,7 @@ from skad.reconstruction.autoencoder import (
     RATE,
     WEIGHT,
     AutoencoderReconstructor,
+    center_decoder,
     one_optimizer,
     plain_loss,
     two_at_least,
@@ -210,6 +211,7 @@ class IntroVAEReconstructor(AutoencoderReconstructor):
         )
         histories = [self._warm_up(module, X, n_alone)] if n_alone else []
         histories.append(game.fit(module, X, step=self._play, background=self.background_))
+        center_decoder(self, module, X)
         return {name: [value for part in histories for value in part[name]] for name in histories[-1]}
 
     def _warm_up(self, module, X, n_epochs):

@@ -11,6 +11,7 @@ from skad.reconstruction.autoencoder import (
     RATE,
     WEIGHT,
     AutoencoderReconstructor,
+    center_decoder,
     one_optimizer,
     plain_loss,
 )
@@ -90,7 +91,8 @@ class VAEReconstructor(AutoencoderReconstructor):
     -----
     We: squared error and 1 - SSIM are means over the foreground times 256 x 256, the divergence
     is a sum over the latents, and log-variances are clamped to [-10, 10]; see ``docs/methods/introvae.md``.
-    References at score time are decoded from the mean of the posterior.
+    References at score time are decoded from the mean of the posterior, and one more pass over the training
+    slices gives the decoder's batch norm the means of what it then decodes.
 
     References
     ----------
@@ -161,7 +163,9 @@ class VAEReconstructor(AutoencoderReconstructor):
         rates = {"encoder_lr": self.encoder_lr, "decoder_lr": self.decoder_lr}
         training = Training.of(self, augmentation=self._views(), optimizers=partial(one_optimizer, **rates))
         loss = partial(plain_loss, reconstruction_weight=self.reconstruction_weight)
-        return training.fit(module, X, loss, background=self.background_)
+        history = training.fit(module, X, loss, background=self.background_)
+        center_decoder(self, module, X)
+        return history
 
     def _network(self, image_size):
         return VAE(

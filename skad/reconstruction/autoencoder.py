@@ -123,8 +123,8 @@ def center_decoder(estimator, module, X):
 
     Notes
     -----
-    We: averages over the batches of one pass. Variances stay those of draws, so that what does not depend on
-    the image is not amplified.
+    We: averages over the batches of one pass, without slices that are all background. Variances stay those of
+    draws, so that what does not depend on the image is not amplified.
     """
     norms = [part for part in module.decoder.modules() if isinstance(part, torch.nn.BatchNorm2d)]
     means: dict[Any, list[torch.Tensor]] = {norm: [] for norm in norms}
@@ -137,11 +137,25 @@ def center_decoder(estimator, module, X):
         module.decode(module.encode(images))
 
     hooks = [norm.register_forward_pre_hook(center) for norm in norms]
-    for _ in visit_slices(estimator, decode, X, modules=[module]):
+    for _ in visit_slices(estimator, decode, _WithForeground(X), modules=[module]):
         pass
     for norm, hook in zip(norms, hooks, strict=True):
         hook.remove()
         norm.running_mean.copy_(torch.stack(means[norm]).mean(0))
+
+
+class _WithForeground:
+    """The slices of an array that are not all background, read batch by batch."""
+
+    def __init__(self, X):
+        self.X = X
+        self.rows = np.flatnonzero([not np.isnan(x).all() for x in X])
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, batch):
+        return self.X[self.rows[batch]]
 
 
 def plain_loss(network, images, foreground, *, reconstruction_weight):

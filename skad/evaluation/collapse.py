@@ -133,14 +133,15 @@ def loss_did_not_fall(curve):
     Examples
     --------
     >>> loss_did_not_fall([3.0, 2.0, 1.5, 1.4]), loss_did_not_fall([3.0, 3.1, 2.9, 3.0, 2.95, 3.05])
-    (None, 'the loss did not fall (3 to 3)')
+    (None, 'the loss did not fall by more than its noise (3 to 3 ± 0.05)')
     """
     if len(curve) < 2:
         return None
     last = np.array(curve[-max(1, len(curve) // 3) :])
     if curve[0] - np.median(last) > 3 * last.std():
         return None
-    return f"the loss did not fall ({curve[0]:.4g} to {np.median(last):.4g})"
+    last = f"{np.median(last):.4g} ± {last.std():.2g}"
+    return f"the loss did not fall by more than its noise ({curve[0]:.4g} to {last})"
 
 
 def no_reference(pairs):

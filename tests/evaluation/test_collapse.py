@@ -68,7 +68,7 @@ def test_of_two_players_the_reconstruction_error_counts():
     game = SimpleNamespace(loss_curve_=[1.0, 2.0], history_={"reconstruction_error": [2.0, 1.0]})
     assert why_collapsed(game) is None
     game.history_ = {}
-    assert "loss did not fall (1 to 2)" in why_collapsed(game)
+    assert "loss did not fall by more than its noise (1 to 2 ±" in why_collapsed(game)
 
 
 def test_parameters_of_estimators_inside_are_counted_once():

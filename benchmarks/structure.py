@@ -1,4 +1,4 @@
-"""How the code is built, in numbers, beside packages that skad learned from.
+"""How the code is built, in numbers, compared with packages whose code it takes as examples.
 
     pip install --no-deps --target models skglm torchio    # the others are installed with skad
     PYTHONPATH=models python benchmarks/structure.py --out docs/results/structure.md
@@ -76,7 +76,7 @@ def measure(package):
     hidden = [name for tree in trees.values() for name in hidden_imports(tree, package)]
     return {
         "files": len(files),
-        "lines per file but `__init__.py`, median / 90th percentile": _quantiles(lines),
+        "lines per file other than `__init__.py`, median / 90th percentile": _quantiles(lines),
         "files above 400 lines": sum(length > 400 for length in lines),
         "lines per function, median / 90th percentile": _quantiles(functions),
         "constructor parameters, median / most": f"{statistics.median(constructors):g} / {max(constructors)}",
@@ -87,7 +87,7 @@ def measure(package):
 
 
 def measure_skad():
-    """The numbers of skad that other packages have no place for."""
+    """The numbers that are of interest for skad only."""
     files, trees = sources("skad"), trees_of("skad")
     depth = depths(imports_of("skad"))
 
@@ -278,16 +278,16 @@ def _quantiles(values):
 def _page(columns, of_skad):
     yield "# Structure of the code"
     yield ""
-    yield "skad beside packages that it learned from, without their tests, all measured by"
-    yield "`python benchmarks/structure.py --out docs/results/structure.md`, whose docstring defines the"
-    yield "numbers."
+    yield "skad, compared with five packages whose code it takes as examples. Tests are left out. All"
+    yield "numbers are written by `python benchmarks/structure.py --out docs/results/structure.md`; the"
+    yield "docstring of the script defines them."
     yield ""
     yield f"| what | {' | '.join(columns)} |"
     yield f"|---|{'---|' * len(columns)}"
     for name in columns["skad"]:
         yield f"| {name} | {' | '.join(str(numbers[name]) for numbers in columns.values())} |"
     yield ""
-    yield "What only skad has a place for:"
+    yield "Measured for skad only:"
     yield ""
     yield "| what | skad |"
     yield "|---|---|"

@@ -31,11 +31,11 @@ rate is a lower bound.
 ## Two hundred patients in the background, with a log
 
 `python benchmarks/overnight.py --subjects 200` does the same with `--log`. The log gets a line per
-map with the time left; a line may miss for the maps that were being written when the command was
+map with the time left; it may lack the maps that were being written when the command was
 killed, and `--resume` makes those again. "Left" compares, in seconds, what the log said with what
-it then took: at the last line before the kill (the truth is the time of the resumed run) and at the
-middle line of the resumed run. The estimate divides the time since the start by the maps made. It
-is too long here, where the workers take ten seconds to start and then make fifteen maps per second.
+it then took: at the last line before the kill (the truth is the time from the first to the last
+line of the resumed run) and at the middle line of the resumed run. The estimate divides the time
+since the start by the maps made, so that it counts the start of the workers, too.
 
 {overnight_200}
 

@@ -7,7 +7,8 @@ The patients are links to the scans of one simulated patient. The command and it
 a third of the maps is there; it is then resumed. Writes how many maps each run found and made, its time, the
 memory of the command's processes in each third of a run, and what its log (``--log``) says: how many maps it
 reports, how many seconds it says are left, and how many were. It is asked at its last line before the kill,
-for which the time of the resumed run is the truth, and at the middle line of the resumed run.
+for which the truth is the time from the first to the last line of the resumed run, and at the middle line of
+the resumed run.
 """
 
 import argparse
@@ -41,6 +42,7 @@ COLUMNS = (
     "said_left_s",
     "was_left_s",
 )
+TIME = "%Y-%m-%d %H:%M:%S,%f"
 LINE = re.compile(r"^(\S+ \S+) score \d+/\d+: .* \((?:about )?(.*) (?:left|in all)\)$", re.MULTILINE)
 SECONDS = {"h": 3600, "min": 60, "s": 1}
 
@@ -103,11 +105,10 @@ def run(name, command, out, *, kill_at=None):
 
 
 def read_log(path):
-    """When each line of the log about a map was written, and the seconds that it says are left."""
-    return [
-        (datetime.strptime(when, "%Y-%m-%d %H:%M:%S,%f"), as_seconds(left))
-        for when, left in LINE.findall(path.read_text(encoding="utf-8"))
-    ]
+    """When the log begins; when each line about a map was written, and the seconds that it says are left."""
+    text = path.read_text(encoding="utf-8")
+    lines = [(datetime.strptime(when, TIME), as_seconds(left)) for when, left in LINE.findall(text)]
+    return datetime.strptime(" ".join(text.split()[:2]), TIME), lines
 
 
 def as_seconds(text):
@@ -118,11 +119,14 @@ def as_seconds(text):
 
 def add_log(killed, resumed, killed_log, resumed_log):
     """What the logs of both runs say is left, and what was."""
-    before, after = read_log(killed_log), read_log(resumed_log)
-    moment, said = after[len(after) // 2]
-    was_left = (after[-1][0] - moment).total_seconds()
-    killed |= {"logged_maps": len(before), "said_left_s": before[-1][1], "was_left_s": resumed["seconds"]}
-    resumed |= {"logged_maps": len(after), "said_left_s": said, "was_left_s": f"{was_left:.0f}"}
+    (_, before), (begin, after) = read_log(killed_log), read_log(resumed_log)
+    end, middle = after[-1][0], after[len(after) // 2]
+    for run, lines, (since, said) in (
+        (killed, before, (begin, before[-1][1])),
+        (resumed, after, middle),
+    ):
+        was_left = f"{(end - since).total_seconds():.0f}"
+        run |= {"logged_maps": len(lines), "said_left_s": said, "was_left_s": was_left}
     return killed, resumed
 
 
@@ -147,6 +151,8 @@ def main():
         command = [*skad, "score", model, folder / "many", "--out", out, "--jobs", arguments.jobs]
         command += ["--no-figures", "--no-report", "--log"]
         first, second = logs / "killed.log", logs / "resumed.log"
+        for log in (first, second):
+            log.unlink(missing_ok=True)  # the commands append
         killed = run("killed", [*command, first], out, kill_at=arguments.subjects // 3)
         resumed = run("resumed", [*command, second, "--resume"], out)
         write_table(add_log(killed, resumed, first, second), arguments.out, COLUMNS)

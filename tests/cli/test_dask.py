@@ -1,5 +1,6 @@
 """Commands on a Dask cluster; one of its workers is killed while it works."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -57,15 +58,28 @@ def test_score_gives_the_same_maps_when_a_worker_is_killed(
         np.testing.assert_array_equal(there[name], anomaly)
 
 
-def kill_a_worker_that_works(client, killed):
-    pids = client.run(os.getpid)
-    busy, end = [], time.monotonic() + 60
-    while not busy and time.monotonic() < end:
-        time.sleep(0.01)
-        busy = [worker for worker, tasks in client.processing().items() if tasks]
-    for worker in busy[:1]:
-        os.kill(pids[worker], signal.SIGKILL)
-        killed.append(worker)
+@contextlib.contextmanager
+def a_worker_killed_at_work(client):
+    """Stop the workers until tasks wait at one, kill it and let the other go on; gives who was killed."""
+    pids, killed = client.run(os.getpid), []
+    for pid in pids.values():
+        os.kill(pid, signal.SIGSTOP)
+
+    def kill():
+        busy, end = [], time.monotonic() + 60
+        while not busy and time.monotonic() < end:
+            time.sleep(0.01)
+            busy = [worker for worker, tasks in client.processing().items() if tasks]
+        for worker in busy[:1]:
+            os.kill(pids[worker], signal.SIGKILL)
+            killed.append(worker)
+        for worker in pids.keys() - set(killed):
+            os.kill(pids[worker], signal.SIGCONT)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    yield killed
+    killer.join()
 
 
 def test_evaluate_gives_the_same_tables_when_a_worker_is_killed(
@@ -73,16 +87,13 @@ def test_evaluate_gives_the_same_tables_when_a_worker_is_killed(
 ):
     folder, maps = write_cohort(tmp_path / "in", 6), tmp_path / "maps"
     assert run("score", detector, folder, "--out", maps, "--no-figures", "--no-report")[0] == 0
-    tables = []
-    for options in ((), ("--dask", two_workers.scheduler.address)):
-        killed = []
-        killer = threading.Thread(target=kill_a_worker_that_works, args=(two_workers, killed))
-        if options:
-            killer.start()
-        assert run("evaluate", maps, folder, "--no-report", *options)[0] == 0
-        tables.append({path.name: path.read_bytes() for path in maps.glob("*.csv")})
-    killer.join()
-    assert killed and tables[0] == tables[1] and len(tables[0]) > 2
+    arguments = ("evaluate", maps, folder, "--no-report")
+    assert run(*arguments)[0] == 0
+    here = {path.name: path.read_bytes() for path in maps.glob("*.csv")}
+    with a_worker_killed_at_work(two_workers) as killed:
+        assert run(*arguments, "--dask", two_workers.scheduler.address)[0] == 0
+    there = {path.name: path.read_bytes() for path in maps.glob("*.csv")}
+    assert killed and here == there and len(here) > 2
 
 
 def test_calibrate_gives_the_same_threshold_when_a_worker_is_killed(
@@ -95,12 +106,9 @@ def test_calibrate_gives_the_same_threshold_when_a_worker_is_killed(
         write_subject(tmp_path / "in", normal)
     arguments = ("calibrate", detector, tmp_path / "in", "--fpr", 0.5, "--out")
     assert run(*arguments, tmp_path / "here.skad")[0] == 0
-    killed = []
-    killer = threading.Thread(target=kill_a_worker_that_works, args=(two_workers, killed))
-    killer.start()
-    address = two_workers.scheduler.address
-    assert run(*arguments, tmp_path / "there.skad", "--dask", address)[0] == 0
-    killer.join()
+    with a_worker_killed_at_work(two_workers) as killed:
+        address = two_workers.scheduler.address
+        assert run(*arguments, tmp_path / "there.skad", "--dask", address)[0] == 0
     assert killed
     assert (tmp_path / "here.skad").read_bytes() == (tmp_path / "there.skad").read_bytes()
 
@@ -117,12 +125,9 @@ def test_prepare_writes_the_same_scans_when_a_worker_is_killed(
     arguments = ("prepare", tmp_path / "in", "--to", "T1w", "--no-bias")
     masks = ("--masks", tmp_path / "masks" / "{subject}.nii.gz", "--out")
     assert run(*arguments, *masks, tmp_path / "here")[0] == 0
-    killed = []
-    killer = threading.Thread(target=kill_a_worker_that_works, args=(two_workers, killed))
-    killer.start()
-    address = ("--dask", two_workers.scheduler.address)
-    assert run(*arguments, *address, *masks, tmp_path / "there")[0] == 0
-    killer.join()
+    with a_worker_killed_at_work(two_workers) as killed:
+        address = ("--dask", two_workers.scheduler.address)
+        assert run(*arguments, *address, *masks, tmp_path / "there")[0] == 0
     here, there = (
         {path.name: path.read_bytes() for path in (tmp_path / where).rglob("*.nii.gz")}
         for where in ("here", "there")

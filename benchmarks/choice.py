@@ -52,8 +52,8 @@ precision).
 - **planted, worst family**: the score of the family with the lowest score of a candidate.
 - **false positives**: minus the share of those normal slices above the threshold that 1 % of the
   training pixels exceed.
-- **false positives, other scanners**: the same in views of those slices as other scanners would show
-  them (`skad.augmentation.Scanner`: tone curves, blur, resolution, bias, ghosts, noise).
+- **false positives, other scanners**: the same in views of those slices as other scanners would
+  show them (`skad.augmentation.Scanner`: tone curves, blur, resolution, bias, ghosts, noise).
 - **agreement**: Spearman's correlation of a candidate's maps with the mean rank of all candidates'
   maps.
 - **sums of ranks** of two or three of these.

@@ -21,6 +21,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from speed_cohort import N_FEW, N_MANY
 from speed_page import write_page
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +40,14 @@ TASKS = {  # question -> who -> task of speed_tasks.py
     "10 epochs of IntroVAE": {"skad": "introvae_skad", "loop from the equations": "introvae_torch"},
     "10 epochs of GMVAE": {"skad": "gmvae_skad", "loop from the equations": "gmvae_torch"},
     "latent search of 8 images": {"skad": "search_skad", "loop from the equations": "search_torch"},
+    "an epoch of ContrastTranslator, 32 slices": {
+        "skad": "epoch_translator",
+        "convolutions of as many operations": "convolutions_translator",
+    },
+    "an epoch of SyntheticAnomalyScorer, 64 slices": {
+        "skad": "epoch_planted",
+        "convolutions of as many operations": "convolutions_planted",
+    },
     "first training of a process": {"skad": "first_training"},
     "threshold at the end of a fit, planted lesions, 256 slices": {"skad": "threshold_skad"},
     "references of 64 slices": {"skad": "buffers_kept", "without keep_freed_memory": "buffers_returned"},
@@ -166,12 +175,13 @@ def scoring(now, before, runs):
             for who, python in versions.items()
             for n in (1, 2)
         }
-        yield from rows_of("skad score of 6 subjects", in_turn(measures, runs))
+        yield from rows_of(f"skad score of {N_MANY} subjects", in_turn(measures, runs))
 
 
 def _further(folder, who, python, options):
     few, many = (_score(folder, name, who, python, options) for name in ("few", "many"))
-    return {"cpu_s": (many["cpu_s"] - few["cpu_s"]) / 4, "added_mb": (many["report"] - few["report"]) / 4}
+    n = N_MANY - N_FEW
+    return {"cpu_s": (many["cpu_s"] - few["cpu_s"]) / n, "added_mb": (many["report"] - few["report"]) / n}
 
 
 def _score(folder, cohort, who, python, options):

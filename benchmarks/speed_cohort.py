@@ -7,8 +7,10 @@ import numpy as np
 from skad.datasets import make_phantom
 from skad.io import write_map
 
+N_MANY, N_FEW = 12, 2
 
-def write(folder, shape=(121, 145, 40), n_many=6, n_few=2):
+
+def write(folder, shape=(121, 145, 40), n_many=N_MANY, n_few=N_FEW):
     """Folders "many" and "few" of patients in BIDS layout; the few are links to the first of the many."""
     folder = Path(folder)
     for volume in make_phantom(n_many, shape=shape, random_state=0):

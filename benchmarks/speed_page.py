@@ -15,14 +15,29 @@ number is in the last column. {versions}.
   packages resample only. skad has no linear mode for images.
 - "torch loop" trains the same network with the same loss and optimizer without an estimator; "from
   the equations" is a loop with separate passes for each term of the published objective.
+- "Convolutions of as many operations" are 3 x 3 convolutions of 64 channels, the fastest that a
+  network could be: their ratio is the share of the core's peak that a training reaches, with
+  planting, loss, normalization and optimizer.
 - "First training of a process" is nearly all the import of torch's compiler, which `Optimizer.step`
   does itself; nothing short of replacing that method avoids it.
-- Other programs ran on both cores: wall-clock times are upper bounds, those of `--jobs 2` most of
-  all. Six small subjects are too few for it: a worker takes about four seconds of CPU to start.
-- "A further subject" is a quarter of the difference between six patients and two (121 x 145 x 40
+- With `--jobs 2` each worker takes about three seconds of CPU to start, beside the command itself,
+  which starts as long.
+- "A further subject" is a tenth of the difference between twelve patients and two (121 x 145 x 40
   voxels, three contrasts, a small ADM); its memory column is the size it adds to `report.html`, MB.
 
 {tables}
+
+## Maps before and after
+
+What steps towards speed changed in the maps, measured with the commit and with its parent: trained
+and scored alike, the largest difference in standard deviations of the map (`python
+benchmarks/same_maps.py`). The resampling of the foreground's box rounds differently; two epochs of
+training amplify that for ADM. Cheaper planting draws the same lesions, summed in another order.
+
+```{{csv-table}}
+:file: same_maps.csv
+:header-rows: 1
+```
 """
 
 

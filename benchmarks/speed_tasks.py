@@ -293,6 +293,52 @@ def first_training():
     return lambda: translator.fit(X)
 
 
+def _epoch(estimator, X):
+    """A function that trains an epoch, after what the first training of a process imports."""
+    estimator.set_params(max_epochs=1, random_state=0, device="cpu").fit(X[:8])
+    return lambda: estimator.fit(X)
+
+
+def epoch_translator():
+    from skad.reconstruction import ContrastTranslator
+
+    return _epoch(ContrastTranslator(), _slices(32, 128))
+
+
+def epoch_planted():
+    from skad.scoring import SyntheticAnomalyScorer
+
+    return _epoch(SyntheticAnomalyScorer(inputs=("image",)), _slices(64, 128))
+
+
+def _convolutions(epoch):
+    """A 3 x 3 convolution of 64 channels, as often as it takes as many operations as an epoch."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        epoch()
+    image = torch.randn(4, 64, 128, 128).to(memory_format=torch.channels_last)
+    layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
+    n = round(counter.get_total_flops() / (2 * image.numel() * 64 * 9))
+
+    def convolve():
+        with torch.no_grad():
+            for _ in range(n):
+                layer(image)
+
+    convolve()
+    return convolve
+
+
+def convolutions_translator():
+    return _convolutions(epoch_translator())
+
+
+def convolutions_planted():
+    return _convolutions(epoch_planted())
+
+
 def threshold_skad():
     """The end of a training of planted lesions: the threshold of 256 slices."""
     from skad.scoring import SyntheticAnomalyScorer, synthetic_anomaly

@@ -18,11 +18,13 @@ from skad.report import write_preparation_page
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 OPTIONS = (
-    "--headless=new --no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --window-size=1400,900"
+    "--headless=new --no-sandbox --disable-dev-shm-usage --window-size=1400,900 "
+    "--use-angle=swiftshader --enable-unsafe-swiftshader"
 )
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: skad[test]")
 axe = pytest.importorskip("selenium_axe_python", reason="selenium-axe-python is missing: skad[test]")
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.common.action_chains import ScrollOrigin  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
@@ -40,7 +42,10 @@ def browser(report):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for option in OPTIONS.split():
         options.add_argument(option)
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    except WebDriverException as error:
+        pytest.skip(f"Chromium does not start here: {error.msg}")
     browser.get(report.as_uri())
     save_screenshot(browser, "cohort")
     yield browser

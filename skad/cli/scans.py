@@ -49,7 +49,10 @@ def load_to_score(folder, image, *, mask=None, labels=None, known=None, coregist
     if (folder is None) == (not image):
         raise ValueError("There should be either a folder of scans or --image NAME=FILE, not both.")
     if folder is not None:
+        _refuse("--image", mask=mask, labels=labels)
         return load_cohort(folder, coregister_to=coregister_to, **options)
+    chosen = {} if known is not None else {"contrasts": options["contrasts"]}
+    _refuse("a folder", **chosen, where=options["where"], strict=options["strict"])
     files = dict(image)
     for name in files:
         check_name(name, files if known is None else known, "contrast of the detector")
@@ -59,6 +62,13 @@ def load_to_score(folder, image, *, mask=None, labels=None, known=None, coregist
         paths = {coregister_to: paths[coregister_to], **paths}
     with _doubts_told(other_grids=coregister_to is None):
         return [read_volume(paths, mask=mask, labels=labels)], {}
+
+
+def _refuse(source, **given):
+    """Raise where options are given that only go with another source of scans."""
+    names = [f"--{name}" for name, value in given.items() if value]
+    if names:
+        raise ValueError(f"{' and '.join(names)} can only be used with {source}.")
 
 
 def inventory_of(folder, *, contrasts=None, where=()):

@@ -100,3 +100,22 @@ def test_info_tells_what_a_detector_is(run, detector):
         assert text in out
     result = json.loads(run("info", detector, "--json")[1])
     assert result["parameters"]["score"]["n_components"] == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "goes_with"),
+    [
+        ("score", ("--where", "fold=train"), "a folder"),
+        ("score", ("--strict",), "a folder"),
+        ("quick", ("--contrasts", "T1w"), "a folder"),
+        ("quick", ("--mask", "brain.nii.gz"), "--image"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_a_mistake(
+    run, cohort, detector, images, tmp_path, command, option, goes_with
+):
+    scans = [cohort] if goes_with == "--image" else ["--image", *images]
+    model = [detector] if command == "score" else []
+    code, _, err = run(command, *model, *scans, *option, "--out", tmp_path / "maps")
+    assert code == 2 and err == [f"skad {command}: {option[0]} can only be used with {goes_with}."]
+    assert not (tmp_path / "maps").exists()

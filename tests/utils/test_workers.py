@@ -63,7 +63,8 @@ def has_imported(module):
 
 def test_workers_that_were_started_before_do_the_work():
     with workers_started(2, "wave"):  # a module that nothing else imports
-        assert any(result for _, result in run_each(has_imported, ["wave"] * 6, n_jobs=2))
+        results = [result for _, result in run_each(has_imported, ["wave"] * 6, n_jobs=2)]
+    assert any(results)
 
 
 def test_an_error_ends_workers_that_were_started():

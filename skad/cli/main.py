@@ -17,12 +17,6 @@ from skad.utils.streams import escape_unprintable, reader_may_leave
 from skad.version import __version__
 
 OK, MISTAKE, INTERRUPTED = 0, 2, 130
-_IN_WORKERS = (
-    "skad.bids_app.levels:participant",
-    "skad.cli.evaluate:evaluate",
-    "skad.cli.quick:quick",
-    "skad.cli.score:score",
-)
 
 
 def main(argv=None):
@@ -139,8 +133,5 @@ def call(function, options):
     workers = contextlib.nullcontext()
     if (address := options.pop("dask", None)) is not None:
         workers = pkgutil.resolve_name("skad.utils.dask_cluster:dask_cluster")(address)
-    elif function in _IN_WORKERS and options.get("jobs") not in (None, 0, 1):
-        started = pkgutil.resolve_name("skad.utils.workers:workers_started")
-        workers = started(options["jobs"], function.partition(":")[0])
     with workers:
         return pkgutil.resolve_name(function)(**options)

@@ -1,7 +1,5 @@
 """One function over many items in several processes; a process that is killed costs its item only."""
 
-import contextlib
-import importlib
 import os
 import pickle
 import threading
@@ -9,12 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 _POLL_SECONDS = 0.5
-_starting: list[threading.Thread] = []
 
 
 class WorkerDiedError(RuntimeError):
@@ -66,46 +63,7 @@ def run_each(
         raise
 
 
-@contextlib.contextmanager
-def workers_started(n_jobs: int, module: str) -> Iterator[None]:
-    """Let processes start, and import a module, while this process still imports and reads.
-
-    `run_each` with the same `n_jobs` in the block uses them. An exception ends them.
-
-    Parameters
-    ----------
-    n_jobs : int
-    module : str
-        Name of what takes long to import.
-    """
-    thread = threading.Thread(target=_import_in_workers, args=(n_jobs, module), daemon=True)
-    thread.start()
-    _starting.append(thread)
-    try:
-        yield
-    except BaseException:
-        get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)
-        raise
-    finally:
-        _starting.remove(thread)
-
-
-def _import_in_workers(n_jobs, module):
-    with contextlib.suppress(Exception):  # whatever keeps a worker from it, its work will tell
-        list(_started(_import, dict.fromkeys(range(effective_n_jobs(n_jobs)), module), n_jobs))
-
-
-def _import(module):
-    importlib.import_module(module)  # nothing is returned: a module cannot travel
-
-
 def _parallel(function, items, n_jobs):
-    for thread in _starting:
-        thread.join()
-    return _started(function, items, n_jobs)
-
-
-def _started(function, items, n_jobs):
     tasks = (delayed(_guarded)(function, index, item, os.getpid()) for index, item in items.items())
     return Parallel(n_jobs, return_as="generator_unordered", batch_size=1)(tasks)
 

@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from joblib.externals.loky import get_reusable_executor
 
-from skad.utils.workers import WorkerDiedError, run_each, workers_started
+from skad.utils.workers import WorkerDiedError, run_each
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -54,30 +53,6 @@ def test_a_killed_worker_costs_its_item_only():
     died = [index for index, result in results.items() if isinstance(result, WorkerDiedError)]
     assert sorted(died) == [2, 5]
     assert [results[i] for i in (0, 1, 3, 4, 6)] == ["A", "B", "C", "D", "E"]
-
-
-def has_imported(module):
-    time.sleep(0.1)
-    return module in sys.modules
-
-
-def test_workers_that_were_started_before_do_the_work():
-    with workers_started(2, "wave"):  # a module that nothing else imports
-        results = [result for _, result in run_each(has_imported, ["wave"] * 6, n_jobs=2)]
-    assert any(results)
-
-
-def test_an_error_ends_workers_that_were_started():
-    with pytest.raises(KeyError), workers_started(2, "json"):
-        assert len(list(run_each(work, ["a", "b"], n_jobs=2))) == 2
-        executor = get_reusable_executor(reuse=True)
-        raise KeyError
-    assert executor._flags.shutdown and executor._flags.kill_workers
-
-
-def test_a_module_that_is_missing_is_no_error_of_its_own():
-    with workers_started(2, "no_such_module"):
-        assert dict(run_each(work, ["a"], n_jobs=2)) == {0: "A"}
 
 
 SLEEP = """

@@ -49,7 +49,10 @@ TASKS = {  # question -> who -> task of speed_tasks.py
         "convolutions of as many operations": "convolutions_planted",
     },
     "first training of a process": {"skad": "first_training"},
-    "threshold at the end of a fit, planted lesions, 256 slices": {"skad": "threshold_skad"},
+    "threshold at the end of a fit, planted lesions, 256 slices": {
+        "skad": "threshold_skad",
+        "convolutions of as many operations": "convolutions_threshold",
+    },
     "references of 64 slices": {"skad": "buffers_kept", "without keep_freed_memory": "buffers_returned"},
     "ROC-AUC of 4 million pixels": {"skad": "auc_skad", "scikit-learn": "auc_sklearn"},
 }

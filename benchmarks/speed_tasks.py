@@ -349,6 +349,10 @@ def threshold_skad():
     return lambda: scorer._fit_offset(X) if n_slices is None else scorer._fit_offset(X, n_slices)
 
 
+def convolutions_threshold():
+    return _convolutions(threshold_skad())
+
+
 def buffers_kept():
     """Maps of 64 slices in a process that keeps freed memory, as the commands do."""
     from skad.utils.allocator import keep_freed_memory

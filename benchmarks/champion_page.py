@@ -11,6 +11,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from spread import with_spread
 
 from skad.evaluation import over_seeds
 
@@ -41,9 +42,7 @@ def _table(rows, columns):
 
 def _over_seeds(rows, step, column):
     mean, deviation = over_seeds([float(row[column]) for row in rows if row["step"] == step])
-    if np.isnan(mean):
-        return "-"
-    return f"{mean:.3f}" if not deviation > 5e-4 else f"{mean:.3f} ± {deviation:.3f}"
+    return "-" if np.isnan(mean) else with_spread(mean, deviation)
 
 
 def false_positives(rows):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.stats import rankdata, spearmanr
+from spread import with_spread
 
 from skad.augmentation import Scanner
 from skad.datasets import load_bids, make_phantom
@@ -229,8 +230,8 @@ def page(rows):
         values = np.array([[_quality(rows, keys, cohort, seed) for cohort in cohorts] for seed in seeds])
         mean, deviation = values.mean(axis=0), values.std(axis=0, ddof=1)
         cells = [
-            f"{m:.{digits}f}" + f" ± {d:.{digits}f}" * bool(d > 0.5 * 10**-digits)
-            for m, d, digits in zip(mean.ravel(), deviation.ravel(), (2, 3) * len(cohorts), strict=True)
+            with_spread(*each)
+            for each in zip(mean.ravel(), deviation.ravel(), (2, 3) * len(cohorts), strict=True)
         ]
         lines.append(_line(name, *cells))
         if (mean[:, 0] >= 0.8).all() and (mean[:, 1] <= 0.02).all():

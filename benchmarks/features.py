@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from sanity import DOCS, layout_of
+from sanity import DOCS, layout_of, panel
 
 from skad.benchmark.layout import Step
 from skad.benchmark.slices import CohortSlices
 from skad.benchmark.stages import FITTED
 from skad.persistence import load
 from skad.plotting import save_figure
-from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS, TRUTH_COLOR
+from skad.plotting.drawing import GRAYS_PERCENT, MAP_COLORS
 
 METHOD = "ADM"
 
@@ -49,11 +49,8 @@ def draw(rows, contrasts, lesion):
     for line, (kind, maps) in zip(axes, rows.items(), strict=True):
         for number, (axis, values) in enumerate(zip(line, maps, strict=False)):
             gray = kind in ("X", "translated")
-            of = rows["X"][number] if gray else values
-            low, high = np.nanpercentile(of, GRAYS_PERCENT)
-            colors = {"cmap": "gray" if gray else MAP_COLORS, "vmin": low, "vmax": high}
-            axis.imshow(np.nan_to_num(values, nan=low), **colors)
-            axis.contour(lesion, [0.5], colors=TRUTH_COLOR, linewidths=0.6)
+            limits = np.nanpercentile(rows["X"][number] if gray else values, GRAYS_PERCENT)
+            panel(axis, values, lesion, "gray" if gray else MAP_COLORS, limits)
             name = f"feature {number + 1}" if kind == "learned" else contrasts[number]
             axis.set_title(f"{kind}: {name}", fontsize="xx-small")
     return figure

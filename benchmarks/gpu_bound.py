@@ -8,7 +8,6 @@ copies in the device's memory) convolutions take their operations, and all other
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from skad.nn.patch_embedding import PatchEmbedding, embedding_differences
+from skad.utils.tables import write_table
 
 CONVOLUTION = torch.ops.aten.convolution.default
 
@@ -65,10 +65,7 @@ def main():
         "other kernels, ms": f"{1e3 * moving:.2f}",
         "share of peak at most": f"{share:.2f}",
     }
-    with open(arguments.out, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        writer.writeheader()
-        writer.writerow(row)
+    write_table([row], arguments.out)
     print(row)
 
 

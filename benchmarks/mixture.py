@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 from sklearn.base import clone
+from spread import with_spread
 
 from skad.datasets import load_bids
 from skad.metrics import ScoreHistogram
@@ -33,9 +34,9 @@ These tables show how well a Gaussian mixture detects lesions without any networ
 training patients: gliomas for `glioma` (validation patients) and `ms`, strokes for `stroke`. "own
 volume" is fitted to the scored patient only; "less abnormal of both" is the smaller value of the
 cohort's map and the patient's own. Pixels of all patients of a cohort are pooled: AUC / average
-precision / best Dice, mean ± standard deviation over {n_seeds} seeds. The share trimmed from a
-patient's own volume (20 %) was chosen on the training patients' lesions; no other choice used a
-label. A patient's own volume holds few pixels, so that its fit depends on the seed most.
+precision / best Dice, mean ± standard deviation over {n_seeds} seeds. The share trimmed from a patient's
+own volume (20 %) was chosen on the training patients' lesions; no other choice used a label. A
+patient's own volume holds few pixels, so that its fit depends on the seed most.
 
 Written by `python benchmarks/mixture.py`.
 """
@@ -168,11 +169,7 @@ def _mean(rows, method, cohort, keys):
     if not found:
         return "-"
     values = [[float(row[key]) for row in found] for key in keys]
-    return " / ".join(_with_spread(np.mean(each), np.std(each, ddof=1)) for each in values)
-
-
-def _with_spread(mean, deviation):
-    return f"{mean:.3f}" + (f" ± {deviation:.3f}" if deviation > 0.0005 else "")
+    return " / ".join(with_spread(np.mean(each), np.std(each, ddof=1)) for each in values)
 
 
 def _line(*cells):

@@ -127,15 +127,19 @@ def panels(shown, maps, lesion):
     for axis in axes.ravel():
         axis.axis("off")
     for axis, (name, image) in zip(axes[: n_rows[0]].ravel(), shown.items(), strict=False):
-        axis.imshow(np.nan_to_num(image, nan=grays[0]), cmap="gray", vmin=grays[0], vmax=grays[1])
-        axis.contour(lesion, [0.5], colors=TRUTH_COLOR, linewidths=0.6)
+        panel(axis, image, lesion, "gray", grays)
         axis.set_title(textwrap.fill(name, 24), fontsize="x-small")
     for axis, (name, anomaly) in zip(axes[n_rows[0] :].ravel(), maps.items(), strict=False):
-        low, high = np.nanpercentile(anomaly, _MAP_PERCENT)
-        axis.imshow(np.nan_to_num(anomaly, nan=low), cmap=MAP_COLORS, vmin=low, vmax=high)
-        axis.contour(lesion, [0.5], colors=TRUTH_COLOR, linewidths=0.6)
+        panel(axis, anomaly, lesion, MAP_COLORS, np.nanpercentile(anomaly, _MAP_PERCENT))
         axis.set_title(textwrap.fill(name, 24), fontsize="x-small")
     return figure
+
+
+def panel(axis, values, lesion, colors, limits):
+    """Values between two limits, the lower one in the background, and the outline of the lesion."""
+    low, high = limits
+    axis.imshow(np.nan_to_num(values, nan=low), cmap=colors, vmin=low, vmax=high)
+    axis.contour(lesion, [0.5], colors=TRUTH_COLOR, linewidths=0.6)
 
 
 def main():

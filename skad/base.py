@@ -19,6 +19,7 @@ from skad.utils.validation import (
     check_images_or_series,
     check_pairs,
     foreground_of,
+    rows_with_foreground,
 )
 
 _NORMAL_SLICES = 256  # that decide the default threshold
@@ -310,7 +311,7 @@ def observed_images(X: Array) -> Array:
 
 def normal_sample(X: Array, n_slices: int = _NORMAL_SLICES) -> FloatArray:
     """At most so many training slices with foreground, evenly spaced, in memory: they stand for all."""
-    visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+    visible = rows_with_foreground(X)
     return np.asarray(X[visible[:: -(-len(visible) // n_slices)]], dtype=np.float32)
 
 

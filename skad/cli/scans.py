@@ -51,8 +51,8 @@ def load_to_score(folder, image, *, mask=None, labels=None, known=None, coregist
     if folder is not None:
         _refuse("--image", mask=mask, labels=labels)
         return load_cohort(folder, coregister_to=coregister_to, **options)
-    chosen = {} if known is not None else {"contrasts": options["contrasts"]}
-    _refuse("a folder", **chosen, where=options["where"], strict=options["strict"])
+    chosen = options["contrasts"] if known is None else None
+    _refuse("a folder", contrasts=chosen, where=options["where"], strict=options["strict"])
     files = dict(image)
     for name in files:
         check_name(name, files if known is None else known, "contrast of the detector")

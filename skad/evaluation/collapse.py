@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skad.utils.validation import foreground_of
+from skad.utils.validation import foreground_of, rows_with_foreground
 
 _SAME = 1e-6  # relative spread of scores below which they are one score
 _EMPTY = 1e-3  # weight below which a component of a mixture explains nothing
@@ -57,7 +57,7 @@ def constant_output(reconstruct, X):
     bool
         False for fewer than two slices with foreground.
     """
-    visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+    visible = rows_with_foreground(X)
     if len(visible) < 2:
         return False
     sample = np.array(X[visible[:: -(-len(visible) // _SLICES)]], dtype=np.float32)

@@ -9,11 +9,13 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 
 from skad.augmentation import Augmentation, Geometry
+from skad.base import normal_sample
 from skad.evaluation.collapse import EPOCHS, constant_output, warn_of_collapse
 from skad.nn.vae import vae_losses
 from skad.reconstruction.latent_space import LatentReconstructorMixin
 from skad.training import seeded, start_module, visit_slices
 from skad.utils.typing import Array
+from skad.utils.validation import rows_with_foreground
 
 RATE = [Interval(Real, 0, None, closed="neither")]
 WEIGHT = [Interval(Real, 0, None, closed="left")]
@@ -149,7 +151,7 @@ class _WithForeground:
 
     def __init__(self, X):
         self.X = X
-        self.rows = np.flatnonzero([not np.isnan(x).all() for x in X])
+        self.rows = rows_with_foreground(X)
 
     def __len__(self):
         return len(self.rows)
@@ -179,7 +181,6 @@ def two_at_least(images, foreground):
 
 def _range_of(X):
     """Quantiles of every contrast over the foreground of evenly spread slices, shape (n_contrasts, 2)."""
-    visible = np.flatnonzero([not np.isnan(x).all() for x in X])
-    sample = np.array(X[visible[:: -(-len(visible) // _RANGE_SLICES)]], dtype=np.float32)
+    sample = normal_sample(X, _RANGE_SLICES)
     limits = [np.nanquantile(sample[:, contrast], _TAILS) for contrast in range(X.shape[1])]
     return [(low, high if high > low else low + 1) for low, high in limits]

@@ -20,6 +20,7 @@ from skad.base import (
 from skad.postprocessing import fill_holes
 from skad.utils.out_of_core import take_slices
 from skad.utils.typing import Array
+from skad.utils.validation import rows_with_foreground
 
 _RAREST = 1e-4  # p-values below this are extrapolated
 _N_KNOTS = 65
@@ -151,7 +152,7 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         """Slices to fit to, and slices to calibrate on, for each fold."""
         if self.cv is None:
             return [(slice(None), slice(None))]
-        visible = np.flatnonzero([not np.isnan(x).all() for x in X])
+        visible = rows_with_foreground(X)
         if len(visible) < self.cv:
             raise ValueError(
                 f"cv={self.cv} needs at least as many slices with foreground, got {len(visible)}."

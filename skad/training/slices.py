@@ -3,6 +3,8 @@
 import numpy as np
 from torch.utils.data import Dataset
 
+from skad.utils.validation import rows_with_foreground
+
 
 class Slices(Dataset):
     """The slices with foreground, read one by one so that a memory map stays on disk.
@@ -30,8 +32,8 @@ class Slices(Dataset):
 
     def __init__(self, X, y=None):
         self.X, self.y = X, y
-        self.indices = [i for i in range(len(X)) if not np.isnan(X[i]).all()]
-        if not self.indices:
+        self.indices = rows_with_foreground(X)
+        if not len(self.indices):
             raise ValueError("X should have foreground to learn from, got only background (NaN) slices.")
 
     def __len__(self):

@@ -35,6 +35,29 @@ def foreground_of(images):
     return ~np.isnan(images).all(axis=1)
 
 
+def rows_with_foreground(X):
+    """Indices of the slices that are not all background, read one by one.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, ...)
+        Slices, pairs or slices with their neighbors; NaN background.
+
+    Returns
+    -------
+    ndarray of int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.full((3, 1, 4, 5), np.nan)
+    >>> X[1] = 2.0
+    >>> rows_with_foreground(X)
+    array([1])
+    """
+    return np.flatnonzero([not np.isnan(x).all() for x in X])
+
+
 def missing_contrasts(images):
     """True where a contrast is NaN over a whole slice that has foreground in another contrast.
 

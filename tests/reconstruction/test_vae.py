@@ -60,6 +60,18 @@ def test_the_decoder_is_centered_on_the_means_that_it_decodes(reconstructor, blo
     assert len(distances) > 6 and max(distances) < 1e-4
 
 
+def test_the_decoder_is_centered_on_all_batches(blobs):
+    """The first batch norm sees what no other one changes: its mean is that over all slices."""
+    module = tiny(batch_size=len(blobs) // 4).fit(blobs).module_.eval()
+    images = np.where(np.isnan(blobs), np.nanmin(blobs, (0, 2, 3))[:, None, None], blobs)
+    first = next(part for part in module.decoder.modules() if isinstance(part, torch.nn.BatchNorm2d))
+    seen = []
+    first.register_forward_pre_hook(lambda norm, inputs: seen.append(inputs[0].mean((0, 2, 3))))
+    with torch.no_grad():
+        module.decode(module.encode(torch.from_numpy(images).float()))
+    torch.testing.assert_close(first.running_mean, seen[0], rtol=1e-4, atol=1e-6)
+
+
 def test_reconstructions_are_decoded_means_of_the_latents(fitted, blobs):
     decoded = fitted.decode(fitted.encode(blobs))
     visible = ~np.isnan(blobs)

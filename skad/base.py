@@ -281,6 +281,10 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
         """Set ``offset_`` so that about ``contamination`` of the training foreground falls below it."""
         return self._set_offset(self._normality(normal_sample(X, n_slices)))
 
+    def _scores_as_new(self, X):
+        """Scores of training slices, such as new slices would get."""
+        return self.score_samples(normal_sample(X))
+
     def _set_offset(self, normality):
         self.offset_ = float(np.nanquantile(normality, self.contamination))
         return self

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skad.utils.names import check_name
-from skad.utils.typing import Array
+from skad.utils.typing import Array, FloatArray
 
 
 def reconstructor_in(estimator: Any) -> Any:
@@ -60,6 +60,22 @@ def fit_to_slices(pipeline: Any, X: Array) -> Any:
             "A detector of scikit-learn or PyOD takes a table of pixels, got slices: wrap it in "
             "skad.scoring.SklearnScorer or PyODScorer."
         ) from error
+
+
+def scores_as_new(pipeline: Any, X: Array) -> FloatArray | None:
+    """Scores of some training slices, such as new ones would get; None where nothing is called abnormal.
+
+    An ensemble that was cross-fitted scores each slice by the fits that have not seen it.
+    """
+    scorer = last_step(pipeline)
+    if not hasattr(scorer, "offset_") or not hasattr(scorer, "_scores_as_new"):
+        return None
+    return scorer._scores_as_new(X if scorer is pipeline else pipeline[:-1].transform(X))
+
+
+def last_step(pipeline: Any) -> Any:
+    """The scorer at the end of a pipeline, or the scorer itself."""
+    return pipeline[-1] if isinstance(pipeline, Pipeline) else pipeline
 
 
 def fitted_steps(detector: Any) -> dict[str, Any]:

@@ -14,7 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skad.calibration import ConformalCalibrator
 from skad.calibration.profile import UnlikeTrainingWarning
-from skad.composition import allows_missing_contrast, fit_to_slices, reconstructor_in
+from skad.composition import (
+    allows_missing_contrast,
+    fit_to_slices,
+    last_step,
+    reconstructor_in,
+    scores_as_new,
+)
 from skad.derivatives import Derivative, LesionRule, Visitor
 from skad.derivatives.cohort import common_folder, score_into
 from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, model_of
@@ -22,7 +28,7 @@ from skad.io import Volume, to_image
 from skad.io.sources import Missing
 from skad.io.writing import NiftiImage
 from skad.normal_slices import read_normal_slices
-from skad.postprocessing import smooth_across_slices
+from skad.postprocessing import add_local_prevalence, smooth_across_slices
 from skad.preprocessing import VolumePreprocessor
 from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import FloatArray, PathLike
@@ -43,6 +49,11 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
     slice_smoothing : float, default=0.0
         Standard deviation, in mm, of a Gaussian that smooths the scores of a volume across slices. Slices
         much farther apart than that do not influence each other.
+    prevalence_smoothing : float, default=0.0
+        Standard deviation, in mm, of the neighborhoods in which the prevalence of lesions is estimated from
+        the scores themselves, to raise them where it is high, see
+        :func:`skad.postprocessing.add_local_prevalence`. For scores that are logarithms of p-values. 0 leaves
+        the scores as they are.
     context : float or None, default=None
         Give :class:`skad.scoring.SyntheticAnomalyScorer`, alone or in an ensemble, each slice with those so
         many mm below and above it (2.5-D), see :meth:`skad.preprocessing.SliceStack.with_neighbors`.
@@ -61,6 +72,9 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         Salted digests of the volumes seen in `fit`, so that calibration on training scans is detected.
     n_slices_ : int
         Number of lesion-free slices that the pipeline was fitted to.
+    offset_ : float
+        Scores below it are abnormal, that is, voxels of a map above minus it. Only with
+        `prevalence_smoothing`; else the ``offset_`` of the pipeline's last step counts.
 
     See Also
     --------
@@ -85,13 +99,24 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
 
     _parameter_constraints = {
         "slice_smoothing": [Interval(Real, 0, None, closed="left")],
+        "prevalence_smoothing": [Interval(Real, 0, None, closed="left")],
         "context": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    def __init__(self, pipeline, *, preprocessor=None, slice_smoothing=0.0, context=None, verbose=False):
+    def __init__(
+        self,
+        pipeline,
+        *,
+        preprocessor=None,
+        slice_smoothing=0.0,
+        prevalence_smoothing=0.0,
+        context=None,
+        verbose=False,
+    ):
         self.pipeline = pipeline
         self.preprocessor = preprocessor
         self.slice_smoothing = slice_smoothing
+        self.prevalence_smoothing = prevalence_smoothing
         self.context = context
         self.verbose = verbose
 
@@ -118,11 +143,11 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         """
         self._validate_params()
         volumes = self._fit_preprocessor(volumes)
-        X = self._normal_slices(volumes, out)
+        normal = self._normal_slices(volumes, out)
         self.preprocessor_.set_params(n_jobs=None)  # from here on it gets one volume at a time
-        self.pipeline_ = fit_to_slices(clone(self.pipeline), X)
-        self.n_slices_ = len(X)
-        return self
+        self.pipeline_ = fit_to_slices(clone(self.pipeline), normal.X)
+        self.n_slices_ = len(normal.X)
+        return self._fit_offset(normal)
 
     def score_volume(self, volume: Volume) -> NiftiImage:
         """The anomaly map of one volume.
@@ -170,8 +195,10 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         if stack.missing_contrasts and not self._allows_missing_contrast():
             raise ValueError(self._lacks(volume, stack.missing_contrasts[0]))
         self._warn_if_unlike_training(stack)
-        scores = self._anomaly(stack.seen_with(self.context))
-        anomaly = smooth_across_slices(scores, stack.positions, self.slice_smoothing)
+        anomaly = self._anomaly(stack.seen_with(self.context))
+        anomaly = smooth_across_slices(anomaly, stack.positions, self.slice_smoothing)
+        pixel_size = stack.placements[0].pixel_size
+        anomaly = add_local_prevalence(anomaly, stack.positions, pixel_size, self.prevalence_smoothing)
         (image,) = self.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
         return np.asarray(image.dataobj)
 
@@ -389,7 +416,19 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         settings = {"context": self.context, "verbose": bool(self.verbose)}
         normal = read_normal_slices(self.preprocessor_, volumes, out, **settings)
         self.profile_, self.training_scans_ = normal.profile, normal.scans
-        return normal.X
+        return normal
+
+    def _fit_offset(self, normal):
+        """The threshold of weighed scores, from training slices, each of which is taken for a volume."""
+        scores = scores_as_new(self.pipeline_, normal.X) if self.prevalence_smoothing else None
+        if scores is not None:
+            weighed = [
+                add_local_prevalence(-each[None], [0.0], normal.pixel_size, self.prevalence_smoothing)
+                for each in scores
+            ]
+            share = last_step(self.pipeline_).contamination
+            self.offset_ = -float(np.nanquantile(np.concatenate(weighed), 1 - share))
+        return self
 
 
 def _map_or_error(detector, volume, caught):

@@ -24,7 +24,9 @@ __all__ = ["make_detector"]
 def _mixture(contrasts):
     """The tail of FLAIR given the T1-weighted contrasts: under a minute, and what networks have to beat."""
     scorer = ConditionalMixtureScorer.for_contrasts(contrasts)
-    return VolumeAnomalyDetector(Pipeline([("score", scorer)]), preprocessor=VolumePreprocessor())
+    return VolumeAnomalyDetector(
+        Pipeline([("score", scorer)]), preprocessor=VolumePreprocessor(), prevalence_smoothing=24.0
+    )
 
 
 def _ensemble(contrasts):
@@ -33,6 +35,7 @@ def _ensemble(contrasts):
         Pipeline([("score", make_lesion_ensemble(contrasts))]),
         preprocessor=VolumePreprocessor(intensity="whitematter"),
         slice_smoothing=1.0,
+        prevalence_smoothing=24.0,
     )
 
 
@@ -103,8 +106,8 @@ def make_detector(
         Names of the contrasts, for methods that know on which lesions are bright.
     parameters : dict of str to object, default=None
         Values of single parameters, as ``{"score__n_components": 4, "preprocessor__size": (64, 64)}``; steps
-        are those of the pipeline and ``preprocessor``. ``slice_smoothing`` and ``context`` are the
-        detector's own.
+        are those of the pipeline and ``preprocessor``. ``slice_smoothing``, ``prevalence_smoothing`` and
+        ``context`` are the detector's own.
     random_state : int or None, default=0
         Seed of every step that has one; None leaves the defaults.
     max_epochs : int, default=None

@@ -29,11 +29,14 @@ class NormalSlices:
         Ranges of the volumes.
     scans : TrainingScans
         Salted digests of the volumes.
+    pixel_size : (float, float)
+        Height and width of a pixel in most volumes (median), mm.
     """
 
     X: FloatArray
     profile: TrainingProfile
     scans: TrainingScans
+    pixel_size: tuple[float, float]
 
 
 def read_normal_slices(
@@ -75,12 +78,13 @@ def read_normal_slices(
     shape = (len(contrasts), *preprocessor.size)
     shape = shape if context is None else (3, *shape)
     store = RowList(np.float32) if out is None else RowFile(Path(out), shape, np.float32)
-    summaries, digests = [], []
+    summaries, digests, pixel_sizes = [], [], []
     with store as rows, Progress("read", len(volumes), unit="volume", bar=verbose) as progress:
-        for volume, (slices, summary, of_scan) in zip(volumes, parts, strict=True):
+        for volume, (slices, summary, of_scan, pixel_size) in zip(volumes, parts, strict=True):
             rows.append(slices)
             summaries.append(summary)
             digests.extend(of_scan)
+            pixel_sizes.append(pixel_size)
             progress.step(f"{volume.subject}: {len(slices)} slices")
     X = rows.result()
     if not len(X):
@@ -88,11 +92,12 @@ def read_normal_slices(
             f"Every slice of the {len(volumes)} volumes has a labeled pixel: add normal volumes."
         )
     profile = TrainingProfile().fit(summaries, contrasts=contrasts)
-    return NormalSlices(X, profile, TrainingScans().fit_digests(digests))
+    height, width = np.median(pixel_sizes, axis=0).tolist()
+    return NormalSlices(X, profile, TrainingScans().fit_digests(digests), (height, width))
 
 
 def _lesion_free(preprocessor, volume, context):
-    """Slices without a lesion, what the scan looks like, and the digests of its images."""
+    """Slices without a lesion, what the scan looks like, the digests of its images, and its pixel size."""
     volume = volume.cached()  # every file is read once
     stack = preprocessor.transform([volume])
     if stack.missing_contrasts:
@@ -102,4 +107,4 @@ def _lesion_free(preprocessor, volume, context):
         )
     X = stack.seen_with(context)
     normal = X if stack.y is None else X[~stack.y.any(axis=(1, 2))]
-    return normal, summarize_scan(stack), image_digests(volume)
+    return normal, summarize_scan(stack), image_digests(volume), stack.placements[0].pixel_size

@@ -35,6 +35,8 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
         of those of `pipeline`, as log-probabilities are. None needs no normal scans.
     preprocessor : VolumePreprocessor, default=None
         None is ``VolumePreprocessor()``.
+    prevalence_smoothing : float, default=24.0
+        As in :class:`VolumeAnomalyDetector`, mm; 0 where scores are no logarithms of p-values.
     verbose : int or bool, default=False
         Progress bar while volumes are read.
 
@@ -82,8 +84,12 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
     (24, 28, 8)
     """
 
-    def __init__(self, pipeline=None, *, cohort=None, preprocessor=None, verbose=False):
-        super().__init__(pipeline, preprocessor=preprocessor, verbose=verbose)
+    def __init__(
+        self, pipeline=None, *, cohort=None, preprocessor=None, prevalence_smoothing=24.0, verbose=False
+    ):
+        super().__init__(
+            pipeline, preprocessor=preprocessor, prevalence_smoothing=prevalence_smoothing, verbose=verbose
+        )
         self.cohort = cohort
 
     def fit(self, volumes: Sequence[Volume], y: object = None, *, out: PathLike | None = None) -> Self:
@@ -114,7 +120,7 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
         )
         self.n_slices_ = 0
         if self.cohort is not None:
-            X = self._normal_slices(volumes, out)
+            X = self._normal_slices(volumes, out).X
             self.cohort_ = clone(self.cohort).fit(X, None)
             self.n_slices_ = len(X)
         self.preprocessor_.set_params(n_jobs=None)

@@ -13,12 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 from skad.base import ImageEstimatorMixin
 from skad.composition import allows_missing_contrast
 from skad.datasets import load_bids, make_phantom
+from skad.derivatives import LesionRule
 from skad.detector import VolumeAnomalyDetector
 from skad.io import Volume
 from skad.persistence import load, save
+from skad.postprocessing import add_local_prevalence
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ConditionalMixtureReconstructor, ContrastTranslator
-from skad.scoring import IntensityScorer, JointDRGMM, ResidualScorer
+from skad.scoring import ConditionalMixtureScorer, IntensityScorer, JointDRGMM, ResidualScorer
 
 # blocks of noise with a planted block are unlike blocks of noise without
 pytestmark = pytest.mark.filterwarnings("ignore::skad.calibration.UnlikeTrainingWarning")
@@ -339,6 +341,40 @@ def test_a_pipeline_that_takes_neighbors_is_given_them(on_disk, tmp_path):
     one = fitted.preprocessor_.transform(volumes[:1])
     (expected,) = fitted.preprocessor_.inverse_transform(one.with_neighbors(2.0)[:, 2, 0], one)
     np.testing.assert_array_equal(fitted.anomaly_of(volumes[0]), expected.get_fdata(dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("framing", "pixel_size"),
+    [({"size_mode": "resize"}, 22 / 16), ({"voxel_size": (1.0, 1.5, 2.0), "size": (24, 24)}, (1.5, 1.0))],
+)
+def test_the_prevalence_of_lesions_is_estimated_in_millimeters(framing, pixel_size):
+    scan = volume(1)
+    fitted = detector(**framing).fit([volume(0)])
+    stack = fitted.preprocessor_.transform([scan])
+    pixel_size = tuple(np.broadcast_to(pixel_size, 2))
+    raised = add_local_prevalence(stack.X[:, 0], stack.positions, pixel_size, 5.0)
+    (expected,) = fitted.preprocessor_.inverse_transform(raised, stack, outside="nan")
+    plain = fitted.anomaly_of(scan)
+    weighed = fitted.set_params(prevalence_smoothing=5.0).anomaly_of(scan)
+    np.testing.assert_array_equal(weighed, expected.get_fdata(dtype=np.float32))
+    assert np.nanmax(np.abs(weighed - plain)) > 0.05
+
+
+def test_weighed_scores_have_a_threshold_of_their_own():
+    scorer = ConditionalMixtureScorer(contrast=1, contamination=0.05, random_state=0)
+    fitted = detector(scorer).set_params(prevalence_smoothing=5.0).fit([volume(0), volume(1)])
+    stack = fitted.preprocessor_.transform([volume(0), volume(1)])
+    anomaly = -fitted.pipeline_.score_samples(stack.X)
+    weighed = [add_local_prevalence(each[None], [0.0], (22 / 16, 22 / 16), 5.0) for each in anomaly]
+    above = np.concatenate(weighed) > -fitted.offset_
+    assert above.sum() / np.isfinite(anomaly).sum() == pytest.approx(0.05, abs=0.002)
+    assert LesionRule.of(fitted).threshold == -fitted.offset_ != -fitted.pipeline_.offset_
+
+
+def test_without_prevalence_the_threshold_is_that_of_the_pipeline():
+    fitted = detector(IntensityScorer()).fit([volume()])
+    assert not hasattr(fitted, "offset_")
+    assert LesionRule.of(fitted).threshold == -fitted.pipeline_.offset_
 
 
 def test_a_pipeline_that_takes_no_neighbors_refuses_them():

@@ -62,10 +62,11 @@ def test_the_description_tells_how_slices_meet_their_neighbors(detector, tmp_pat
     path = tmp_path / "detector.skad"
     save(detector, path)
     assert "neighboring slices" not in describe_file(path)
-    save(copy(detector).set_params(context=5.0, slice_smoothing=1.0), path)
+    save(copy(detector).set_params(context=5.0, slice_smoothing=1.0, prevalence_smoothing=24.0), path)
     facts = describe_file(path)
     assert facts["neighboring slices"] == "about 5 mm below and above"
     assert facts["smoothing across slices"] == "1 mm"
+    assert facts["prevalence of lesions"] == "estimated within 24 mm"
 
 
 def test_the_steps_begin_with_the_preprocessor(detector):

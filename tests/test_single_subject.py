@@ -43,15 +43,27 @@ def _map(detector, volume):
     return detector.score_volume(volume).get_fdata(dtype=np.float32)
 
 
-def _detector(**kwargs):
+def _detector(prevalence_smoothing=0.0, **kwargs):
     scorer = ConditionalMixtureScorer(contrast=1, sign=1, n_components=2, trimmed=0.1, random_state=0)
-    return SingleSubjectDetector(scorer, preprocessor=_prepare(), **kwargs)
+    return SingleSubjectDetector(
+        scorer, preprocessor=_prepare(), prevalence_smoothing=prevalence_smoothing, **kwargs
+    )
 
 
 def test_a_map_is_that_of_a_detector_fitted_to_the_volume_alone():
     patient = _volume(0)
     alone = VolumeAnomalyDetector(_detector().pipeline, preprocessor=_prepare()).fit([patient])
     np.testing.assert_array_equal(_map(_detector().fit([_volume(1), patient]), patient), _map(alone, patient))
+
+
+@pytest.mark.parametrize("cohort", [None, ConditionalMixtureScorer(contrast=1, random_state=0)])
+def test_the_combined_map_is_weighed_by_the_prevalence_of_lesions(cohort):
+    patient = _volume(0, lesion=True)
+    plain = _map(_detector(cohort=cohort).fit([_volume(1)]), patient)
+    weighed = _map(_detector(24.0, cohort=cohort).fit([_volume(1)]), patient)
+    change = weighed - plain
+    abnormal = patient.labels > 0
+    assert change[abnormal].min() > np.nanmedian(change[~abnormal])
 
 
 def test_a_lesion_is_found_without_any_other_scan():

@@ -76,6 +76,8 @@ def training_facts(detector: Any) -> dict[str, str]:
         facts["neighboring slices"] = f"about {detector.context:g} mm below and above"
     if detector.slice_smoothing:
         facts["smoothing across slices"] = f"{detector.slice_smoothing:g} mm"
+    if detector.prevalence_smoothing:
+        facts["prevalence of lesions"] = f"estimated within {detector.prevalence_smoothing:g} mm"
     return facts
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from skad.composition import last_step
+
 
 @dataclass(frozen=True)
 class LesionRule:
@@ -38,7 +40,7 @@ class LesionRule:
 
     @classmethod
     def of(cls, detector: Any, calibrator: Any = None, *, min_volume: float = 0.01) -> Self | None:
-        """The rule of a detector: at the calibrated rate, or at the threshold of its last step.
+        """The rule of a detector: at the calibrated rate, or at its own threshold.
 
         Parameters
         ----------
@@ -52,7 +54,7 @@ class LesionRule:
         Returns
         -------
         LesionRule or None
-            None where the last step has no ``offset_``.
+            None where neither the detector nor the last step of its pipeline has an ``offset_``.
 
         Raises
         ------
@@ -63,8 +65,7 @@ class LesionRule:
             raise ValueError(f"min_volume (--min-volume) should be at least 0 mL, got {min_volume:g}.")
         if calibrator is not None:
             return cls(-float(calibrator.offset_), float(min_volume), float(calibrator.fpr), calibrator.unit)
-        steps = getattr(detector.pipeline_, "steps", [("", detector.pipeline_)])
-        offset = getattr(steps[-1][1], "offset_", None)
+        offset = getattr(detector, "offset_", getattr(last_step(detector.pipeline_), "offset_", None))
         return None if offset is None else cls(-float(offset), float(min_volume))
 
     @property

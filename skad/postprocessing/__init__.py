@@ -1,4 +1,4 @@
-"""From an anomaly map to lesions: smoothing, filling holes, thresholds, tables of lesions."""
+"""From an anomaly map to lesions: smoothing, holes, local prevalence, thresholds, tables of lesions."""
 
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
         remove_small_lesions,
         voxel_volume,
     )
-    from skad.postprocessing.smoothing import smooth_across_slices, smooth_foreground
+    from skad.postprocessing.prevalence import add_local_prevalence
+    from skad.postprocessing.smoothing import smooth_across_slices, smooth_foreground, smooth_volume
 else:  # imported at first use
     __getattr__, __dir__ = lazy_exports(__name__, __file__)
 
 __all__ = [
+    "add_local_prevalence",
     "fill_holes",
     "hysteresis_threshold",
     "lesion_table",
@@ -25,5 +27,6 @@ __all__ = [
     "remove_small_lesions",
     "smooth_across_slices",
     "smooth_foreground",
+    "smooth_volume",
     "voxel_volume",
 ]

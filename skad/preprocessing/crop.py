@@ -13,12 +13,20 @@ class Cropping:
     ----------
     shape : tuple of 2 int
         Rows and columns of the input.
+    spacing : tuple of 2 float
+        Their distance, mm.
     size : tuple of 2 int
         Rows and columns of the output.
     """
 
     shape: tuple
+    spacing: tuple
     size: tuple
+
+    @property
+    def pixel_size(self):
+        """Height and width of a new pixel, mm: those of an old one."""
+        return self.spacing
 
     def forward(self, slices):
         """Slices (n, rows, columns) to (n, height, width), padded with NaN."""

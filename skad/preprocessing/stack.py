@@ -165,6 +165,11 @@ class Placement:
     foreground: object
     intensities: dict
 
+    @property
+    def pixel_size(self):
+        """Height and width of a pixel of the slices, mm."""
+        return tuple(np.broadcast_to(self.framing.pixel_size, 2).tolist())
+
     def to_native(self, maps, slice_index):
         """Maps of some slices, (n, height, width), on the volume's own grid; NaN outside the foreground."""
         height_width = maps.shape[1:]

@@ -15,10 +15,7 @@ from skad.preprocessing.stack import PackedMask, Placement
 
 LONGEST_AXIS = 2048  # voxels; the weights of an interpolation take memory and time by its square
 
-FRAMINGS = {
-    "resize": lambda shape, spacing, size: Resizing(shape, spacing, size),
-    "crop": lambda shape, spacing, size: Cropping(shape, size),
-}
+FRAMINGS = {"resize": Resizing, "crop": Cropping}
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,8 +165,24 @@ class EnsembleScorer(PixelScorerMixin, _BaseComposition, BaseEstimator):
         fits = [_variant(each, number).fit(_seen_by(each, training), y) for _, each in self.scorers]
         maps = [_map(each, held_out) for each in fits]
         knots, tails = (np.array(parts) for parts in zip(*map(_tail, maps), strict=True))
+        return fits, knots, tails, self._combined(maps, knots, tails)
+
+    def _scores_as_new(self, X):
+        """Scores of training slices, with `cv` by the fits that have not seen them."""
+        if self.cv is None:
+            return super()._scores_as_new(X)
+        found = []
+        for number, (_, unseen) in enumerate(self._folds(X)):
+            of_fold = slice(number * len(self.scorers), (number + 1) * len(self.scorers))
+            held_out = normal_sample(take_slices(X, unseen))
+            maps = [_map(each, held_out) for each in self.scorers_[of_fold]]
+            found.append(self._combined(maps, self.knots_[of_fold], self.tail_[of_fold]))
+        return np.concatenate(found)
+
+    def _combined(self, maps, knots, tails):
+        """Score of the maps of one fit of every scorer."""
         log_p = [_log_p(*each) for each in zip(maps, knots, tails, strict=True)]
-        return fits, knots, tails, self._combine(np.stack(log_p, axis=1))
+        return self._combine(np.stack(log_p, axis=1))
 
     def _check_members(self):
         if not self.scorers:

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from skad.postprocessing import smooth_across_slices, smooth_foreground
+from skad.postprocessing import smooth_across_slices, smooth_foreground, smooth_volume
 from skad.utils.estimator_checks.data import make_check_images
 
 
@@ -82,3 +82,12 @@ def test_smoothing_across_slices_goes_by_distance_and_leaves_the_background():
     assert_allclose(smoothed[2, :2], maps[2, :2])  # its neighbor is background there
     weight = np.exp(-0.5)
     assert_allclose(smoothed[0, 2:], (maps[0, 2:] + weight * maps[2, 2:]) / (1 + weight), rtol=1e-5)
+
+
+def test_smoothing_a_volume_is_an_isotropic_gaussian_in_mm():
+    maps = np.random.default_rng(0).normal(size=(9, 20, 24))
+    sigmas = (8.0 / 3.0, 8.0 / 2.0, 8.0 / 4.0)
+    expected = gaussian_filter(maps, sigmas, mode="constant", truncate=9)
+    share = gaussian_filter(np.ones_like(maps), sigmas, mode="constant", truncate=9)
+    smoothed = smooth_volume(maps, 3.0 * np.arange(9), (2.0, 4.0), sigma=8.0)
+    assert_allclose(smoothed, expected / share, atol=1e-3)  # the blur within slices ends at 4 sigma

@@ -12,7 +12,7 @@ lengths = st.tuples(st.integers(1, 30), st.integers(1, 30))
 @given(lengths, lengths)
 def test_cropping_and_back_keeps_what_was_not_cut(shape, size):
     slices = np.arange(2 * np.prod(shape), dtype=np.float32).reshape(2, *shape)
-    step = Cropping(shape, size)
+    step = Cropping(shape, (1.0, 1.5), size)
     back = step.inverse(step.forward(slices))
     kept = ~np.isnan(back)
     np.testing.assert_array_equal(back[kept], slices[kept])
@@ -22,18 +22,22 @@ def test_cropping_and_back_keeps_what_was_not_cut(shape, size):
 @given(lengths)
 def test_padding_is_undone_exactly(shape):
     slices = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
-    step = Cropping(shape, (31, 32))
+    step = Cropping(shape, (1.0, 1.5), (31, 32))
     np.testing.assert_array_equal(step.inverse(step.forward(slices)), slices)
 
 
 def test_cropping_keeps_the_center():
     image = np.zeros((1, 9, 12), np.float32)
     image[0, 4, 5:7] = 1
-    assert Cropping((9, 12), (3, 4)).forward(image)[0].tolist() == [[0] * 4, [0, 1, 1, 0], [0] * 4]
+    assert Cropping((9, 12), (1.0, 1.5), (3, 4)).forward(image)[0].tolist() == [
+        [0] * 4,
+        [0, 1, 1, 0],
+        [0] * 4,
+    ]
 
 
 def test_cropping_pads_images_with_background_and_labels_with_normal():
-    step = Cropping((2, 3), (4, 3))
+    step = Cropping((2, 3), (1.0, 1.5), (4, 3))
     assert np.isnan(step.forward(np.ones((1, 2, 3), np.float32))[0, [0, 3]]).all()
     assert step.forward_labels(np.ones((1, 2, 3), np.int16))[0, :, 0].tolist() == [0, 1, 1, 0]
 
@@ -42,7 +46,7 @@ def test_cropping_pads_images_with_background_and_labels_with_normal():
 def test_cropping_tells_whether_it_cuts(row, cut):
     mask = np.zeros((1, 9, 12), bool)
     mask[0, row] = True
-    assert Cropping((9, 12), (3, 12)).cuts(mask) == cut
+    assert Cropping((9, 12), (1.0, 1.5), (3, 12)).cuts(mask) == cut
 
 
 def test_resizing_to_the_same_size_is_exact():

@@ -113,6 +113,14 @@ def test_with_cv_scorers_are_calibrated_on_slices_they_have_not_seen():
     assert all(not near & fitted.scored_[-1] for fitted in fits)
 
 
+def test_with_cv_training_slices_are_scored_as_new_by_fits_that_have_not_seen_them():
+    many = rng.normal(size=(40, 1, 6, 7)).astype(np.float32)
+    ensemble = EnsembleScorer([("a", Remembers(smoothing=0))], cv=2, contamination=0.2).fit(many)
+    scores = ensemble._scores_as_new(many)
+    assert all(not fitted.seen_ & fitted.scored_[-1] for fitted in ensemble.scorers_)
+    assert np.nanquantile(scores, 0.2) == pytest.approx(ensemble.offset_)
+
+
 def test_with_cv_the_score_is_the_mean_over_folds():
     many = rng.normal(size=(60, 2, 30, 31)).astype(np.float32)
     many[40:] *= 2  # the last fold is another distribution

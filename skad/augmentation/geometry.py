@@ -3,12 +3,12 @@
 from numbers import Real
 
 import torch
-import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from skad.nn.segmentation_loss import one_hot_labels
+from skad.nn.warping import warp_foreground
 
 _NON_NEGATIVE = [Interval(Real, 0, None, closed="left")]
 UNLABELED = -1
@@ -120,13 +120,8 @@ class Geometry(BaseEstimator):
         return images, foreground
 
     def _transform(self, images, foreground):
-        grid = F.affine_grid(self._affine(images), [len(images), 1, *images.shape[-2:]], align_corners=False)
-        weights = foreground.to(images.dtype)
-        flat = images.flatten(1, -3) * weights
-        moved = F.grid_sample(flat, grid, mode="bilinear", align_corners=False)
-        share = F.grid_sample(weights, grid, mode="bilinear", align_corners=False)
-        moved = moved / share.clamp(min=1e-6)
-        return moved.view_as(images), share > 0.5
+        moved, share = warp_foreground(images, foreground, self._affine(images))
+        return moved, share > 0.5
 
     def _affine(self, images):
         n, height, width = images.shape[0], images.shape[-2], images.shape[-1]

@@ -27,8 +27,8 @@ def make_lesion_ensemble(
       mixture, see :meth:`ConditionalMixtureScorer.for_contrasts`. With one contrast there is nothing to
       condition on, and it is left out.
     - "network": a U-Net that segments synthetic lesions planted into normal slices, most of them bright on
-      FLAIR and T2, see :class:`SyntheticAnomalyScorer`. It sees neighboring slices where the detector
-      gives them (``context``).
+      FLAIR and T2, see :class:`SyntheticAnomalyScorer`. It scores each slice at three magnifications, and
+      sees neighboring slices where the detector gives them (``context``).
 
     Both are fitted once without each fold of the training slices, calibrated on the slices of that fold, and
     combined with equal weights by Fisher's method, see :class:`EnsembleScorer`. Holes of the combined map are
@@ -78,6 +78,7 @@ def make_lesion_ensemble(
             Geometry(rotation=15.0, scaling=0.2, translation=0.05), Scanner(scaling=0.15, shift=0.2)
         ),
         width=width,
+        zooms=(0.9, 1.1),
         epoch_size=256,
         max_epochs=max_epochs,
         lr=2e-3,

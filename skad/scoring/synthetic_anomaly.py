@@ -17,6 +17,7 @@ from skad.nn.atlas_maps import share_explained_by_place
 from skad.nn.background import split_background
 from skad.nn.lesion_loss import segmentation_loss
 from skad.nn.lesion_network import INPUTS, LesionNetwork
+from skad.nn.views import average_over_views
 from skad.synthetic import Lesions, plant_families
 from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
 from skad.utils.names import check_name
@@ -57,6 +58,9 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         Weight of the Dice loss beside the cross-entropy.
     flip_average : bool, default=True
         Score the mean logit of every slice and its mirror image.
+    zooms : sequence of float, default=()
+        Magnifications at which every slice is scored as well, such as (0.9, 1.1); the score is the mean logit
+        over all views. Scoring takes as many times longer.
     augmentation : "auto", Augmentation or None, default="auto"
         Random views: its geometry before planting, for that is what the patient does, and its intensity after
         planting, for that is what the scanner does. "auto": flips, rotation up to 10 degrees, size by 10 %,
@@ -133,6 +137,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         "depth": [Interval(Integral, 0, None, closed="left")],
         "dice": [Interval(Real, 0, None, closed="left")],
         "flip_average": ["boolean"],
+        "zooms": [tuple, list],
         "augmentation": [StrOptions({"auto"}), Augmentation, None],
         "contamination": [Interval(Real, 0, 0.5, closed="both")],
         "epoch_size": [Interval(Integral, 1, None, closed="left")],
@@ -150,6 +155,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         depth=4,
         dice=0.0,
         flip_average=True,
+        zooms=(),
         augmentation="auto",
         contamination=0.01,
         epoch_size=1,
@@ -171,6 +177,7 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self.depth = depth
         self.dice = dice
         self.flip_average = flip_average
+        self.zooms = zooms
         self.augmentation = augmentation
         self.contamination = contamination
         self.epoch_size = epoch_size
@@ -285,10 +292,9 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         return name != "reference" or (X.ndim == 5 and not has_neighbors(X))
 
     def _network_map(self, images, foreground):
-        logits = self.module_(images, foreground)
-        if self.flip_average:
-            logits = (logits + self.module_(images.flip(-1), foreground.flip(-1)).flip(-1)) / 2
-        return logits[:, 0]
+        background = torch.from_numpy(self.background_).to(images.device)
+        views = {"flip": self.flip_average, "zooms": self.zooms}
+        return average_over_views(self.module_, images, foreground, background, **views)[:, 0]
 
     def _score(self, X):
         return -map_slices(self, self._network_map, X)

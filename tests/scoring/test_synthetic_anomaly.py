@@ -58,6 +58,16 @@ def test_averaged_scores_of_a_mirrored_slice_are_mirrored(images):
     assert np.nanmax(np.abs(scorer.score_samples(images) - scores)) > 1e-3
 
 
+def test_other_magnifications_are_averaged_into_the_score(images):
+    scorer = SyntheticAnomalyScorer(**FAST).fit(images)
+    plain = scorer.score_samples(images)
+    averaged = scorer.set_params(zooms=(0.9, 1.1)).score_samples(images)
+    np.testing.assert_array_equal(np.isnan(averaged), np.isnan(plain))
+    inside = ~np.isnan(plain)
+    assert np.corrcoef(averaged[inside], plain[inside])[0, 1] > 0.8
+    assert np.abs(averaged - plain)[inside].max() > 1e-3
+
+
 def test_features_lead_to_the_score(images):
     scorer = SyntheticAnomalyScorer(**FAST, flip_average=False).fit(images)
     head = scorer.module_.unet.head

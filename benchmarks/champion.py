@@ -2,12 +2,15 @@
 
     python benchmarks/champion.py slices ../shared/data slices.npz
     python benchmarks/champion.py run slices.npz docs/results/champion.csv --jobs 2
-    python benchmarks/champion_page.py docs/results/champion.csv docs/results/champion.md
+    python benchmarks/champion.py run slices.npz docs/results/champion_path.csv --path --seeds 0
+    python benchmarks/champion.py run slices.npz docs/results/champion_hospitals.csv --hospitals --seeds 0
+    python benchmarks/champion_page.py docs/results
 
 `slices` writes the slices of all cohorts into one compact file, 8 bits per pixel, so that `run` needs neither
 the scans nor nibabel. Trained on gliomas and judged on gliomas of other patients and on another disease from
 another scanner; trained on strokes and judged on strokes of other patients. A quarter of the stroke patients
-was used for development, the rows are of the other three quarters.
+was used for development, the rows are of the other three quarters. `--path` trains the ensemble as it
+grows part by part; `--hospitals` leaves each hospital of the glioma patients out and judges on it.
 """
 
 import argparse
@@ -20,66 +23,34 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import ndimage
-from sklearn.base import clone
+from champion_cohorts import CONTRASTS, Cohort, write_slices
+from champion_recipes import WHOLE, make_recipe, path
 
-from skad.base import observed_images
 from skad.metrics import (
     foreground_average_precision_score,
     foreground_best_dice_score,
     foreground_roc_auc_score,
 )
-from skad.postprocessing import fill_holes, smooth_across_slices, smooth_foreground
-from skad.scoring import make_lesion_ensemble
+from skad.postprocessing import add_local_prevalence, fill_holes, smooth_across_slices, smooth_foreground
 from skad.training.device import resolve_device
 
-CONTRASTS = {"glioma": ("T1w", "FLAIR", "ce-gadolinium_T1w"), "stroke": ("FLAIR",)}
 JUDGED = {"glioma": ("glioma", "ms"), "stroke": ("stroke",)}
 SIZES = ((1, 3), (4, 11), (12, 27), (28, None))  # pixels of a lesion in its slice
-SLICE_SMOOTHING = 1.0  # mm, that of `skad fit --method ensemble`
-LOW, STEP = -1.0, 2 / 254  # of intensities as 8 bits; 0 is background
-
-
-def write_slices(data, out, context=None):
-    """Slices of the normal training fold and of all patients that are judged, alone or with neighbors."""
-    from skad.datasets import load_bids  # the other commands run where no scan is read
-    from skad.preprocessing import VolumePreprocessor
-
-    arrays = {}
-    for cohort, contrasts in CONTRASTS.items():
-        volumes = load_bids(data / cohort, contrasts=contrasts)
-        folds = {name: [v for v in volumes if v.info["fold"] == name] for name in ("train", "validation")}
-        prepare = VolumePreprocessor(size=(128, 128), intensity="whitematter")
-        train = prepare.fit_transform(folds["train"])
-        normal = ~train.y.any(axis=(1, 2))
-        arrays[f"{cohort}_train"] = _packed(train.seen_with(context)[normal])
-        sites = {volume.info.get("site") for volume in folds["train"]}
-        judged = {cohort: folds["validation"]}
-        if cohort == "glioma":
-            judged["ms"] = load_bids(data / "ms", contrasts=contrasts)
-        for name, patients in judged.items():
-            stack = prepare.transform(patients)
-            arrays[name] = _packed(stack.seen_with(context))
-            arrays[f"{name}_labels"] = np.packbits(stack.y > 0)
-            arrays[f"{name}_volume"] = stack.volume_index
-            arrays[f"{name}_position"] = stack.positions
-            known = [volume.info.get("site") in sites for volume in stack.volumes]
-            arrays[f"{name}_known_site"] = np.array(known)[stack.volume_index]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out, **arrays)
-
-
-def _packed(X):
-    return np.where(np.isnan(X), 0, np.clip(np.round((X - LOW) / STEP), 0, 254) + 1).astype(np.uint8)
-
-
-def _unpacked(values):
-    X = (values.astype(np.float32) - 1) * np.float32(STEP) + np.float32(LOW)
-    return np.where(values == 0, np.float32(np.nan), X)
+WEIGHED = "ensemble, holes filled, smoothed across slices, local prevalence"  # the last step
+SLICE_SMOOTHING, PREVALENCE_SMOOTHING = 1.0, 24.0  # mm, those of `skad fit --method ensemble`
 
 
 def measure(
-    slices, cohort, seed, *, device="auto", precision="auto", epochs=None, seconds=None, threads=1, maps=None
+    slices,
+    cohort,
+    seed,
+    *,
+    recipe=WHOLE,
+    left_out=None,
+    device="auto",
+    precision="auto",
+    epochs=None,
+    threads=1,
 ):
     """Train one ensemble and judge its steps; rows of the table.
 
@@ -88,47 +59,55 @@ def measure(
     slices : path-like
     cohort : {"glioma", "stroke"}
     seed : int
+    recipe : str, default=WHOLE
+        One of :data:`champion_recipes.UNDONE`.
+    left_out : str, default=None
+        A hospital that is judged on and not trained on.
     device, precision : str, default="auto"
         Of the networks.
     epochs : int, default=None
         Of the networks; None for the recipe's.
-    seconds : float, default=None
-        For the training of the networks: epochs are reduced to what fits; the rows say to how many.
     threads : int, default=1
         Of torch on the CPU.
-    maps : path-like, default=None
-        Folder for the maps of both members, 8 bits per pixel.
     """
     torch.set_num_threads(threads)
     arrays = np.load(slices)
-    X = _unpacked(arrays[f"{cohort}_train"])
-    ensemble = make_lesion_ensemble(CONTRASTS[cohort], device=device, random_state=seed)
+    trained = Cohort(arrays, cohort)
+    ensemble = make_recipe(recipe, CONTRASTS[cohort], device=device, random_state=seed)
     ensemble.set_params(network__precision=precision)
     if epochs is not None:
         ensemble.set_params(network__max_epochs=epochs)
-    if seconds is not None:
-        ensemble.set_params(network__max_epochs=_epochs_within(seconds, ensemble, X))
     start, cpu = time.perf_counter(), time.process_time()
+    X = trained.to_learn_from(left_out)
     ensemble.fit(X)
+    weighed = _threshold_of_weighed(ensemble, X, trained.pixel_size)
+    names = {"recipe": recipe, "left out": left_out or "", "cohort": cohort, "seed": seed}
     costs = {
         "device": _name_of(device),
         "epochs": dict(ensemble.scorers)["network"].max_epochs,
         "training (s)": round(time.perf_counter() - start, 1),
         "training (CPU s)": round(time.process_time() - cpu, 1),
     }
+    hospitals = [each for each in trained.hospitals if each != left_out]
     rows = []
-    for name in JUDGED[cohort]:
+    for name in JUDGED[cohort] if left_out is None else (cohort,):
         start = time.perf_counter()
-        judged = _Judged(arrays, name)
+        judged = Cohort(arrays, name).to_judge(hospitals, left_out)
         steps = dict(_steps(ensemble, judged))
         costs["scoring (s per slice)"] = round((time.perf_counter() - start) / len(judged.X), 4)
         costs["memory (GB)"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
         for step, anomaly in steps.items():
             threshold = -ensemble.offset_ if "holes filled" in step else None
-            rows.append(_row(judged, anomaly, threshold, cohort=cohort, seed=seed, step=step) | costs)
-        if maps is not None:
-            _write_maps(Path(maps) / f"{cohort}-{name}-{seed}.npz", steps, judged)
+            threshold = weighed if step == WEIGHED else threshold
+            rows.append(names | {"step": step, **_scores(judged, anomaly, threshold)} | costs)
     return rows
+
+
+def _threshold_of_weighed(ensemble, X, pixel_sizes):
+    """What `skad fit` takes: a quantile of training slices, by the fits that have not seen them."""
+    scores, pixel_size = ensemble._scores_as_new(X), np.median(pixel_sizes, axis=0)
+    maps = np.concatenate([_weighed(-each[None], [0.0], pixel_size) for each in scores])
+    return float(np.nanquantile(maps, 1 - ensemble.contamination))
 
 
 def _name_of(device):
@@ -136,116 +115,98 @@ def _name_of(device):
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _epochs_within(seconds, ensemble, X):
-    """Epochs whose training takes that long, from the times of a few."""
-    network = dict(ensemble.scorers)["network"]
-
-    def seconds_of(n_epochs):
-        start = time.perf_counter()
-        clone(network).set_params(max_epochs=n_epochs).fit(X[:256])
-        return time.perf_counter() - start
-
-    seconds_of(1)  # warms the device up
-    of_epoch = (seconds_of(5) - seconds_of(1)) / 4
-    return int(np.clip(seconds / ensemble.cv / of_epoch, 10, network.max_epochs))
-
-
-class _Judged:
-    """The slices of a cohort, its lesions by size, and which of its normal slices are of known hospitals."""
-
-    def __init__(self, arrays, name):
-        self.name = name
-        self.X = _unpacked(arrays[name])
-        shape = (len(self.X), *self.X.shape[-2:])
-        self.y = np.unpackbits(arrays[f"{name}_labels"], count=np.prod(shape)).reshape(shape)
-        self.volume, self.position = arrays[f"{name}_volume"], arrays[f"{name}_position"]
-        self.known = arrays[f"{name}_known_site"]
-        self.sizes = np.stack([_lesion_sizes(y) for y in self.y])
-        # a quarter of the stroke patients was looked at while the ensemble was developed
-        self.counted = np.arange(len(self.X)) % 4 != 0 if name == "stroke" else np.ones(len(self.X), bool)
-
-
-def _lesion_sizes(y):
-    """Pixels of the lesion that each pixel belongs to; 0 outside."""
-    labels, _ = ndimage.label(y, np.ones((3, 3)))
-    return np.bincount(labels.ravel())[labels] * (labels > 0)
-
-
 def _steps(ensemble, judged):
-    """Anomaly maps from the plainest to the whole ensemble."""
-    flair = CONTRASTS["stroke" if judged.name == "stroke" else "glioma"].index("FLAIR")
-    yield "FLAIR, smoothed", smooth_foreground(observed_images(judged.X)[:, flair], 1.5)
+    """Anomaly maps from the plainest to those of `skad score`."""
+    yield "FLAIR, smoothed", smooth_foreground(judged.flair, 1.5)
     log_p = ensemble.transform(judged.X)
     names = [name for name, _ in ensemble.scorers]
     for name, member in zip(names, np.moveaxis(log_p, 1, 0), strict=True):
         yield name, -member
+        if name == "mixture":
+            yield "mixture, local prevalence", _of_volumes(_weighed, -member, judged)
     yield "one network", -ensemble.scorers_[names.index("network")].score_samples(judged.X)
     anomaly = -log_p.mean(axis=1)
     yield "ensemble", anomaly
-    filled = fill_holes(anomaly)
-    yield "ensemble, holes filled", filled
-    smoothed = smooth_volumes(filled, judged.volume, judged.position)
-    yield "ensemble, holes filled, smoothed across slices", smoothed
+    anomaly = fill_holes(anomaly)
+    yield "ensemble, holes filled", anomaly
+    anomaly = _of_volumes(_smoothed, anomaly, judged)
+    yield "ensemble, holes filled, smoothed across slices", anomaly
+    anomaly = _of_volumes(_weighed, anomaly, judged)
+    yield WEIGHED, anomaly
 
 
-def smooth_volumes(anomaly, volume, position):
-    """Maps smoothed across the slices of each volume, as the detector of the ensemble does."""
-    smoothed = anomaly.copy()
-    for index in np.unique(volume):
-        rows = volume == index
-        smoothed[rows] = smooth_across_slices(anomaly[rows], position[rows], SLICE_SMOOTHING)
-    return smoothed
+def _smoothed(anomaly, positions, pixel_size):
+    return smooth_across_slices(anomaly, positions, SLICE_SMOOTHING)
 
 
-def _row(judged, anomaly, threshold, **names):
+def _weighed(anomaly, positions, pixel_size):
+    return add_local_prevalence(anomaly, positions, pixel_size, PREVALENCE_SMOOTHING)
+
+
+def _of_volumes(change, anomaly, judged):
+    """Maps changed volume by volume, as the detector of the ensemble does."""
+    changed = np.empty_like(anomaly)
+    for index in np.unique(judged.volume):
+        rows = judged.volume == index
+        changed[rows] = change(anomaly[rows], judged.position[rows], judged.pixel_size[rows][0])
+    return changed
+
+
+def _scores(judged, anomaly, threshold):
     rows = judged.counted
-    y, anomaly, sizes = judged.y[rows], anomaly[rows], judged.sizes[rows]
-    row = names | {
+    y, counted, sizes = judged.y[rows], anomaly[rows], judged.sizes[rows]
+    found = {
         "judged on": judged.name,
-        "AUC": foreground_roc_auc_score(y, anomaly),
-        "AP": foreground_average_precision_score(y, anomaly),
-        "Dice": foreground_best_dice_score(y, anomaly),
+        "AUC": foreground_roc_auc_score(y, counted),
+        "AP": foreground_average_precision_score(y, counted),
+        "Dice": foreground_best_dice_score(y, counted),
     }
     for low, high in SIZES:
         of_size = (sizes >= low) & (sizes <= (high or np.inf))
         others = (y > 0) & ~of_size
-        of_interest = np.where(others, np.float32(np.nan), anomaly)
+        of_interest = np.where(others, np.float32(np.nan), counted)
         name = f"AP {low}-{high} px" if high else f"AP {low} px or more"
-        row[name] = foreground_average_precision_score(of_size.astype(np.int8), of_interest)
-    normal = ~judged.y.any(axis=(1, 2))[rows]
+        found[name] = np.nan
+        if of_size.any():
+            found[name] = foreground_average_precision_score(of_size.astype(np.int8), of_interest)
     for name, known in (("known hospitals", True), ("new hospitals", False)):
-        values = anomaly[normal & (judged.known[rows] == known)]
+        values = anomaly[judged.normal & (judged.known == known)]
         values = values[~np.isnan(values)]
-        row[f"false positives, {name}"] = (
+        found[f"false positives, {name}"] = (
             float((values > threshold).mean()) if threshold is not None and values.size else np.nan
         )
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
 
 
-def _write_maps(path, steps, judged):
-    inside = ~np.isnan(observed_images(judged.X)[:, 0])
-    members = [name for name in ("mixture", "network") if name in steps]
-    maps = {name: np.clip(np.round(12 * steps[name][inside]), 0, 255).astype(np.uint8) for name in members}
-    np.savez_compressed(path, **maps)
-
-
-def run(slices, out, *, seeds, cohorts, jobs, **settings):
+def run(slices, out, *, seeds, cohorts, growing, hospitals, jobs, **settings):
     """Measure every cohort and seed, and write the rows as they come."""
+    tasks = [(cohort, seed, {}) for seed in seeds for cohort in cohorts]
+    if growing:
+        tasks = [
+            (cohort, seed, {"recipe": name})
+            for seed in seeds
+            for cohort in cohorts
+            for name in path(CONTRASTS[cohort])
+        ]
+    if hospitals:
+        sites = Cohort(np.load(slices), "glioma").hospitals
+        tasks = [("glioma", seed, {"left_out": site}) for seed in seeds for site in sites]
     context = multiprocessing.get_context("spawn")
     out.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs, mp_context=context) as pool, open(out, "w", newline="") as file:
-        tasks = [
-            pool.submit(measure, slices, cohort, seed, **settings) for seed in seeds for cohort in cohorts
-        ]
+        running = {
+            pool.submit(measure, slices, cohort, seed, **settings, **what): (cohort, seed, *what.values())
+            for cohort, seed, what in tasks
+        }
         writer = None
-        for task in as_completed(tasks):
+        for task in as_completed(running):
             for row in task.result():
                 if writer is None:
                     writer = csv.DictWriter(file, list(row))
                     writer.writeheader()
                 writer.writerow(row)
             file.flush()
-            print("finished", *(row["step"] for row in task.result()[-1:]), flush=True)
+            print("finished", *running[task], flush=True)
 
 
 def main():
@@ -263,13 +224,14 @@ def main():
     measured.add_argument("out", type=Path)
     measured.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     measured.add_argument("--cohorts", nargs="+", default=list(CONTRASTS), choices=CONTRASTS)
+    what = measured.add_mutually_exclusive_group()
+    what.add_argument("--path", action="store_true", dest="growing", help="the ensemble as it grows")
+    what.add_argument("--hospitals", action="store_true", help="glioma, each hospital left out in turn")
     measured.add_argument("--jobs", type=int, default=1)
     measured.add_argument("--device", default="auto")
     measured.add_argument("--precision", default="auto", help="of the networks: auto, fp32 or bf16")
     measured.add_argument("--epochs", type=int, help="of the networks; default: the recipe's")
-    measured.add_argument("--seconds", type=float, help="of training; default: the recipe's epochs")
     measured.add_argument("--threads", type=int, default=1)
-    measured.add_argument("--maps", type=Path, help="folder for maps of the members")
     arguments = vars(parser.parse_args())
     command = arguments.pop("command")
     {"slices": write_slices, "run": run}[command](**arguments)

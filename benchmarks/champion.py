@@ -25,19 +25,20 @@ import numpy as np
 import torch
 from champion_cohorts import CONTRASTS, Cohort, write_slices
 from champion_recipes import WHOLE, make_recipe, path
+from weighing import of_volumes, threshold_of_weighed, weighed
 
 from skad.metrics import (
     foreground_average_precision_score,
     foreground_best_dice_score,
     foreground_roc_auc_score,
 )
-from skad.postprocessing import add_local_prevalence, fill_holes, smooth_across_slices, smooth_foreground
+from skad.postprocessing import fill_holes, smooth_across_slices, smooth_foreground
 from skad.training.device import resolve_device
 
 JUDGED = {"glioma": ("glioma", "ms"), "stroke": ("stroke",)}
 SIZES = ((1, 3), (4, 11), (12, 27), (28, None))  # pixels of a lesion in its slice
 WEIGHED = "ensemble, holes filled, smoothed across slices, local prevalence"  # the last step
-SLICE_SMOOTHING, PREVALENCE_SMOOTHING = 1.0, 24.0  # mm, those of `skad fit --method ensemble`
+SLICE_SMOOTHING = 1.0  # mm, that of `skad fit --method ensemble`
 
 
 def measure(
@@ -80,7 +81,7 @@ def measure(
     start, cpu = time.perf_counter(), time.process_time()
     X = trained.to_learn_from(left_out)
     ensemble.fit(X)
-    weighed = _threshold_of_weighed(ensemble, X, trained.pixel_size)
+    threshold_at_the_end = threshold_of_weighed(ensemble, X, np.median(trained.pixel_size, axis=0))
     names = {"recipe": recipe, "left out": left_out or "", "cohort": cohort, "seed": seed}
     costs = {
         "device": _name_of(device),
@@ -98,16 +99,9 @@ def measure(
         costs["memory (GB)"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
         for step, anomaly in steps.items():
             threshold = -ensemble.offset_ if "holes filled" in step else None
-            threshold = weighed if step == WEIGHED else threshold
+            threshold = threshold_at_the_end if step == WEIGHED else threshold
             rows.append(names | {"step": step, **_scores(judged, anomaly, threshold)} | costs)
     return rows
-
-
-def _threshold_of_weighed(ensemble, X, pixel_sizes):
-    """What `skad fit` takes: a quantile of training slices, by the fits that have not seen them."""
-    scores, pixel_size = ensemble._scores_as_new(X), np.median(pixel_sizes, axis=0)
-    maps = np.concatenate([_weighed(-each[None], [0.0], pixel_size) for each in scores])
-    return float(np.nanquantile(maps, 1 - ensemble.contamination))
 
 
 def _name_of(device):
@@ -117,39 +111,27 @@ def _name_of(device):
 
 def _steps(ensemble, judged):
     """Anomaly maps from the plainest to those of `skad score`."""
+    where = judged.volume, judged.position, judged.pixel_size
     yield "FLAIR, smoothed", smooth_foreground(judged.flair, 1.5)
     log_p = ensemble.transform(judged.X)
     names = [name for name, _ in ensemble.scorers]
     for name, member in zip(names, np.moveaxis(log_p, 1, 0), strict=True):
         yield name, -member
         if name == "mixture":
-            yield "mixture, local prevalence", _of_volumes(_weighed, -member, judged)
+            yield "mixture, local prevalence", weighed(-member, *where)
     yield "one network", -ensemble.scorers_[names.index("network")].score_samples(judged.X)
     anomaly = -log_p.mean(axis=1)
     yield "ensemble", anomaly
     anomaly = fill_holes(anomaly)
     yield "ensemble, holes filled", anomaly
-    anomaly = _of_volumes(_smoothed, anomaly, judged)
+    anomaly = of_volumes(smooth_slices, anomaly, *where)
     yield "ensemble, holes filled, smoothed across slices", anomaly
-    anomaly = _of_volumes(_weighed, anomaly, judged)
-    yield WEIGHED, anomaly
+    yield WEIGHED, weighed(anomaly, *where)
 
 
-def _smoothed(anomaly, positions, pixel_size):
+def smooth_slices(anomaly, positions, pixel_size=None):
+    """Maps of one volume smoothed across its slices, as the detector of the ensemble does."""
     return smooth_across_slices(anomaly, positions, SLICE_SMOOTHING)
-
-
-def _weighed(anomaly, positions, pixel_size):
-    return add_local_prevalence(anomaly, positions, pixel_size, PREVALENCE_SMOOTHING)
-
-
-def _of_volumes(change, anomaly, judged):
-    """Maps changed volume by volume, as the detector of the ensemble does."""
-    changed = np.empty_like(anomaly)
-    for index in np.unique(judged.volume):
-        rows = judged.volume == index
-        changed[rows] = change(anomaly[rows], judged.position[rows], judged.pixel_size[rows][0])
-    return changed
 
 
 def _scores(judged, anomaly, threshold):

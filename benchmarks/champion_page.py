@@ -1,9 +1,9 @@
 """The page of the lesion ensemble in the docs, from the rows of `benchmarks/champion.py`.
 
-    python benchmarks/champion_page.py docs/results/champion.csv docs/results/champion.md
+    python benchmarks/champion_page.py docs/results --machine "an NVIDIA H200, torch 2.11"
 
-Rows of an earlier ensemble, without the mirror input, join the tables by `--without-mirror`. The text is that
-of champion_template.md; {NAME} stands for the tables of a cohort that was judged on.
+Reads champion.csv, champion_path.csv, champion_hospitals.csv and champion_cpu.csv of the folder and writes
+champion.md there. The text is that of champion_template.md; {NAME} stands for tables.
 """
 
 import argparse
@@ -11,48 +11,75 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from champion import WEIGHED
+from champion_recipes import UNDONE, WHOLE
 from spread import with_spread
 
 from skad.evaluation import over_seeds
 
 TEMPLATE = Path(__file__).with_name("champion_template.md")
 SCORES = ("AUC", "AP", "Dice")
-WHOLE = "ensemble, holes filled, smoothed across slices"
+SIZES = ("AP 1-3 px", "AP 4-11 px", "AP 12-27 px", "AP 28 px or more")
 JUDGED = ("glioma", "ms", "stroke")
-MISSING = "Not measured yet: there are no rows of this cohort."
-LABELS = {"mixture": "mixture alone", "network": "networks alone, cross-fitted"}
+LABELS = {
+    "mixture": "mixture alone",
+    "mixture, local prevalence": "mixture alone, local prevalence",
+    "network": "networks alone, cross-fitted",
+}
 
 
-def tables(rows, judged):
+def steps(rows, judged):
     """Scores, and average precision by size of the lesion, of every step on one cohort."""
     of_cohort = [row for row in rows if row["judged on"] == judged]
-    if not of_cohort:
-        return MISSING
-    sizes = [name for name in of_cohort[0] if name.startswith("AP ")]
-    return "\n\n".join(_table(of_cohort, columns) for columns in (SCORES, sizes))
+    lines = {step: [row for row in of_cohort if row["step"] == step] for step in _ordered(of_cohort, "step")}
+    named = {LABELS.get(step, step): found for step, found in lines.items()}
+    return "\n\n".join(_table("step", named, columns) for columns in (SCORES, SIZES))
 
 
-def _table(rows, columns):
-    lines = [["step", *columns], ["---"] * (1 + len(columns))]
-    for step in dict.fromkeys(row["step"] for row in rows):
-        values = [_over_seeds(rows, step, column) for column in columns]
-        lines.append([LABELS.get(step, step), *values])
-    return _markdown(lines)
+def path(rows, whole, judged):
+    """The same of the recipes as the ensemble grows, one seed: networks alone, then all steps."""
+    seeds = {row["seed"] for row in rows}
+    found = [row for row in rows + whole if row["judged on"] == judged and row["seed"] in seeds]
+    tables = []
+    for step, title, columns in (
+        ("network", "networks alone", SCORES),
+        (WEIGHED, "all steps", SCORES),
+        (WEIGHED, "all steps", SIZES),
+    ):
+        lines = {
+            f"{'+ ' * bool(number)}{recipe}": [
+                row for row in found if row["recipe"] == recipe and row["step"] == step
+            ]
+            for number, recipe in enumerate(UNDONE)
+        }
+        lines = {name: of_recipe for name, of_recipe in lines.items() if of_recipe}
+        tables.append(_table(title, lines, columns))
+    return "\n\n".join(tables)
 
 
-def _over_seeds(rows, step, column):
-    mean, deviation = over_seeds([float(row[column]) for row in rows if row["step"] == step])
-    return "-" if np.isnan(mean) else with_spread(mean, deviation)
+def hospitals(rows):
+    """What is found in hospitals that were left out of the training."""
+    columns = (*SCORES, "false positives, known hospitals", "false positives, new hospitals")
+    chosen = {"mixture, local prevalence": "mixture", WEIGHED: "ensemble"}
+    lines = {}
+    for step, name in chosen.items():
+        of_step = [row for row in rows if row["step"] == step]
+        for row in sorted(of_step, key=lambda row: row["left out"]):
+            lines[f"{row['left out']}: {name}"] = [row]
+        lines[f"mean: {name}"] = [
+            {column: np.mean([float(row[column]) for row in of_step]) for column in columns}
+        ]
+    return _table("left out", lines, columns)
 
 
 def false_positives(rows):
     """Share of normal pixels above the threshold, on hospitals that were trained on and on others."""
-    lines = [["judged on", "hospitals trained on", "others"], ["---"] * 3]
-    for judged in dict.fromkeys(row["judged on"] for row in rows):
-        of_cohort = [row for row in rows if row["judged on"] == judged]
-        columns = [f"false positives, {name} hospitals" for name in ("known", "new")]
-        lines.append([judged, *(_over_seeds(of_cohort, WHOLE, column) for column in columns)])
-    return _markdown(lines)
+    columns = [f"false positives, {name} hospitals" for name in ("known", "new")]
+    lines = {
+        judged: [row for row in rows if row["judged on"] == judged and row["step"] == WEIGHED]
+        for judged in _ordered(rows, "judged on")
+    }
+    return _table("judged on", lines, columns)
 
 
 def costs(rows):
@@ -62,7 +89,7 @@ def costs(rows):
     for device, cohort, judged in dict.fromkeys(_run(row) for row in rows):
         alike = [row for row in rows if _run(row) == (device, cohort, judged)]
         means = [np.mean([float(row[name]) for row in alike]) for name in names]
-        lines.append([device, f"{cohort}, {judged}", *(f"{mean:.3g}" for mean in means)])
+        lines.append([device, f"{cohort}, {judged}", *(_three_digits(mean) for mean in means)])
     return _markdown(lines)
 
 
@@ -70,34 +97,53 @@ def _run(row):
     return row["device"], row["cohort"], row["judged on"]
 
 
+def _three_digits(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ordered(rows, column):
+    return list(dict.fromkeys(row[column] for row in rows))
+
+
+def _table(title, lines, columns):
+    """A line for each name; every cell is over the seeds of its rows."""
+    cells = [[title, *columns], ["---"] * (1 + len(columns))]
+    for name, rows in lines.items():
+        cells.append([name, *(_over_seeds(rows, column) for column in columns)])
+    return _markdown(cells)
+
+
+def _over_seeds(rows, column):
+    mean, deviation = over_seeds([float(row[column]) for row in rows])
+    return "-" if np.isnan(mean) else with_spread(mean, deviation)
+
+
 def _markdown(lines):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _rows(paths):
-    return [row for path in paths for row in csv.DictReader(path.read_text().splitlines())]
+def _rows(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 def main():
     """Parse the command line and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("rows", type=Path, nargs="+", help="one or several files of champion.py")
-    parser.add_argument("page", type=Path)
+    parser.add_argument("folder", type=Path, help="of the tables of champion.py, and for the page")
     parser.add_argument("--machine", default="", help="what the rows were measured on")
-    parser.add_argument("--costs", type=Path, nargs="*", default=[], help="more rows, for the costs only")
-    parser.add_argument("--without-mirror", type=Path, nargs="*", default=[], help="of an earlier ensemble")
     arguments = parser.parse_args()
-    rows = _rows(arguments.rows)
-    earlier = [row for row in _rows(arguments.without_mirror) if row["step"] == "ensemble"]
-    earlier = [row | {"step": "ensemble without the mirror input"} for row in earlier]
-    found = {name: tables(earlier + rows, name) for name in JUDGED}
+    names = ("", "_path", "_hospitals", "_cpu")
+    whole, growing, left_out, cpu = (_rows(arguments.folder / f"champion{name}.csv") for name in names)
+    whole = [row for row in whole if row["recipe"] == WHOLE]
     text = TEMPLATE.read_text(encoding="utf-8").format(
         machine=arguments.machine,
-        false_positives=false_positives(rows),
-        costs=costs(rows + _rows(arguments.costs)),
-        **found,
+        hospitals=hospitals(left_out),
+        false_positives=false_positives(whole),
+        costs=costs(whole + cpu),
+        **{name: steps(whole, name) for name in JUDGED},
+        **{f"{name}_path": path(growing, whole, name) for name in JUDGED},
     )
-    arguments.page.write_text(text, encoding="utf-8")
+    (arguments.folder / "champion.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

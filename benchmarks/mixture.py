@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 from sklearn.base import clone
 from spread import with_spread
+from weighing import weighed_stack
 
 from skad.datasets import load_bids
 from skad.metrics import ScoreHistogram
@@ -25,6 +26,7 @@ from skad.single_subject import TRIMMED
 
 CONTRASTS = ("T1w", "FLAIR", "ce-gadolinium_T1w")
 SIZES = {"1-3": (1, 3), "4-11": (4, 11), "12-27": (12, 27), "28-": (28, np.inf)}
+WEIGHED = ("cohort", "own volume", "less abnormal of both")
 METRICS = ("roc_auc", "average_precision", "best_dice")
 HEAD = """\
 # The conditional mixture: baselines
@@ -33,10 +35,16 @@ These tables show how well a Gaussian mixture detects lesions without any networ
 ([method](../methods/conditional_mixture.md)). It is fitted to the lesion-free slices of the
 training patients: gliomas for `glioma` (validation patients) and `ms`, strokes for `stroke`. "own
 volume" is fitted to the scored patient only; "less abnormal of both" is the smaller value of the
-cohort's map and the patient's own. Pixels of all patients of a cohort are pooled: AUC / average
-precision / best Dice, mean ± standard deviation over {n_seeds} seeds. The share trimmed from a patient's
-own volume (20 %) was chosen on the training patients' lesions; no other choice used a label. A
-patient's own volume holds few pixels, so that its fit depends on the seed most.
+cohort's map and the patient's own. "Local prevalence" weighs a map by the [prevalence of
+lesions](../methods/local_prevalence.md) around each pixel: with z-scores, "cohort, local
+prevalence" is what `skad fit` and `skad score` compute without `--method`, and "own volume, local
+prevalence" what `skad quick` does. Pixels of all patients of a cohort are pooled: AUC / average
+precision / best Dice, mean ± standard deviation over {n_seeds} seeds.
+
+The share trimmed from a patient's own volume (20 %) was chosen on the training patients' lesions,
+the neighborhood of the prevalence (24 mm) on the patients of these tables (every fourth of
+`stroke`); no other choice used a label. A patient's own volume holds few pixels, so that its fit
+depends on the seed most.
 
 Written by `python benchmarks/mixture.py`.
 """
@@ -55,12 +63,11 @@ volume, mean over patients.
 
 
 def slices(folder, contrasts, prepare, fold=None):
-    """Images, labels and volume of each slice."""
+    """The slices of a fold."""
     volumes = [v for v in load_bids(folder, contrasts=contrasts) if fold in (None, v.info.get("fold"))]
     if not hasattr(prepare, "contrasts_"):
         prepare.fit(volumes)
-    stack = prepare.transform(volumes)
-    return stack.X, stack.y, stack.volume_index
+    return prepare.transform(volumes)
 
 
 def own_maps(scorer, X, volumes):
@@ -110,8 +117,8 @@ def scores(y, anomaly):
 def rows_of(data, intensity, contrasts, train, tests, n_seeds):
     """Rows of all methods under one normalization, of detectors that learn from one cohort."""
     prepare = VolumePreprocessor(intensity=intensity)
-    X, y, _ = slices(data / train, contrasts, prepare, "train")
-    normal = X[~y.any(axis=(1, 2))]
+    training = slices(data / train, contrasts, prepare, "train")
+    normal = training.X[~training.y.any(axis=(1, 2))]
     judged = {cohort: slices(data / cohort, contrasts, prepare, fold) for cohort, fold in tests.items()}
     for seed in range(n_seeds):
         own = ConditionalMixtureScorer.for_contrasts(contrasts, trimmed=TRIMMED, random_state=seed)
@@ -120,13 +127,15 @@ def rows_of(data, intensity, contrasts, train, tests, n_seeds):
             start = time.process_time()
             fitted[name] = scorer.fit(normal)
             costs[name] = time.process_time() - start
-        for cohort, (X, y, volumes) in judged.items():
-            maps = {name: -scorer.score_samples(X) for name, scorer in fitted.items()}
+        for cohort, stack in judged.items():
+            maps = {name: -scorer.score_samples(stack.X) for name, scorer in fitted.items()}
             if len(contrasts) > 1:  # of one contrast in one slice there is nothing but ranks to learn
                 start = time.process_time()
-                maps["own volume"] = own_maps(own, X, volumes)
-                costs["own volume"] = (time.process_time() - start) / len(np.unique(volumes))
+                maps["own volume"] = own_maps(own, stack.X, stack.volume_index)
+                costs["own volume"] = (time.process_time() - start) / len(stack.volumes)
                 maps["less abnormal of both"] = np.minimum(maps["cohort"], maps["own volume"])
+            for name in [name for name in WEIGHED if name in maps]:
+                maps[f"{name}, local prevalence"] = weighed_stack(maps[name], stack)
             for name, anomaly in maps.items():
                 cost = costs.get(name, np.nan)
                 yield {
@@ -135,7 +144,7 @@ def rows_of(data, intensity, contrasts, train, tests, n_seeds):
                     "cohort": cohort,
                     "seed": seed,
                     "seconds": round(cost, 2),
-                    **{key: round(value, 4) for key, value in scores(y, anomaly).items()},
+                    **{key: round(value, 4) for key, value in scores(stack.y, anomaly).items()},
                 }
 
 

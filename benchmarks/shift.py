@@ -13,7 +13,8 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from champion import smooth_volumes
+from champion import smooth_slices
+from weighing import of_volumes, threshold_of_weighed, weighed_stack
 
 from skad.benchmark import read_study
 from skad.benchmark.folds import split_volumes
@@ -24,6 +25,8 @@ from skad.preprocessing import VolumePreprocessor
 from skad.scoring import make_lesion_ensemble
 
 ENSEMBLE = "lesion ensemble"
+MIXTURE = "mixture, FLAIR given T1"
+WEIGHED = ", local prevalence"  # as `skad fit` computes maps of the mixture and of the ensemble
 STUDY = Path(__file__).parent / "studies" / "shift.toml"
 HOSPITALS, LEFT_OUT = "other hospitals", "left-out hospital"
 NAMES = {
@@ -87,12 +90,38 @@ def fitted_ensemble(study, train, X):
     return {ENSEMBLE: ensemble.fit(X)}
 
 
+def maps_of(method, scorer, stack):
+    """The maps of a method, by name: as they are, and as `skad score` weighs them."""
+    anomaly = -scorer.score_samples(stack.X)
+    if method == ENSEMBLE:
+        anomaly = of_volumes(smooth_slices, anomaly, stack.volume_index, stack.positions, _pixel_sizes(stack))
+    yield method, anomaly
+    if method in (ENSEMBLE, MIXTURE):
+        yield method + WEIGHED, weighed_stack(anomaly, stack)
+
+
+def _pixel_sizes(stack):
+    return np.array([placement.pixel_size for placement in stack.placements])[stack.volume_index]
+
+
+def thresholds_of(method, scorer, X, train):
+    """What 1 % of the training pixels exceed in each of those maps."""
+    yield method, -scorer.offset_
+    if method in (ENSEMBLE, MIXTURE):
+        pixel_size = np.median(_pixel_sizes(train), axis=0)
+        yield method + WEIGHED, threshold_of_weighed(scorer, X, pixel_size)
+
+
 def rows_of(study, cohort, fit=fitted_methods, **preprocessing):
     """Rows of methods, trained on one cohort and judged on what names it."""
     volumes = split_volumes(load_volumes(study.cohorts[cohort], study.data), study.cohorts[cohort].folds)
     prepare = VolumePreprocessor(**study.preprocessing | preprocessing)
     train = prepare.fit_transform(volumes["train"])
-    fitted = fit(study, train, train.X[~train.y.any(axis=(1, 2))])
+    X = train.X[~train.y.any(axis=(1, 2))]
+    fitted = fit(study, train, X)
+    thresholds = {}
+    for method, scorer in fitted.items():
+        thresholds |= thresholds_of(method, scorer, X, train)
     judged = {"test": volumes["test"]} | {
         name: load_volumes(study.cohorts[name], study.data) for name in study.tests_of(cohort)
     }
@@ -101,20 +130,18 @@ def rows_of(study, cohort, fit=fitted_methods, **preprocessing):
         for method, scorer in fitted.items():
             if stack.missing_contrasts and not allows_missing_contrast(scorer):
                 continue
-            anomaly = -scorer.score_samples(stack.X)
-            if method == ENSEMBLE:
-                anomaly = smooth_volumes(anomaly, stack.volume_index, stack.positions)
-            histogram = ScoreHistogram().update(stack.y, anomaly)
-            normal = (stack.y == 0) & ~np.isnan(anomaly)
-            yield {
-                "trained_on": cohort,
-                "judged_on": name,
-                "method": method,
-                "roc_auc": round(histogram.roc_auc(), 4),
-                "average_precision": round(histogram.average_precision(), 4),
-                "best_dice": round(histogram.best_dice(), 4),
-                "false_positives": round(float((anomaly[normal] > -scorer.offset_).mean()), 4),
-            }
+            for shown, anomaly in maps_of(method, scorer, stack):
+                histogram = ScoreHistogram().update(stack.y, anomaly)
+                normal = (stack.y == 0) & ~np.isnan(anomaly)
+                yield {
+                    "trained_on": cohort,
+                    "judged_on": name,
+                    "method": shown,
+                    "roc_auc": round(histogram.roc_auc(), 4),
+                    "average_precision": round(histogram.average_precision(), 4),
+                    "best_dice": round(histogram.best_dice(), 4),
+                    "false_positives": round(float((anomaly[normal] > thresholds[shown]).mean()), 4),
+                }
 
 
 def page(rows):
@@ -157,7 +184,11 @@ def main():
     study = read_study(STUDY, data=arguments.data)
     table = arguments.out / "shift.csv"
     if arguments.ensemble:
-        kept = [row for row in csv.DictReader(table.read_text().splitlines()) if row["method"] != ENSEMBLE]
+        kept = [
+            row
+            for row in csv.DictReader(table.read_text().splitlines())
+            if not row["method"].startswith(ENSEMBLE)
+        ]
         rows = kept + list(rows_of(study, "glioma", fitted_ensemble, intensity="whitematter"))
     else:
         rows = [row for cohort in study.trained for row in rows_of(study, cohort)]

@@ -36,7 +36,8 @@ class SingleSubjectDetector(VolumeAnomalyDetector):
     preprocessor : VolumePreprocessor, default=None
         None is ``VolumePreprocessor()``.
     prevalence_smoothing : float, default=24.0
-        As in :class:`VolumeAnomalyDetector`, mm; 0 where scores are no logarithms of p-values.
+        Standard deviation of the neighborhoods in which the prevalence of lesions is estimated, mm, see
+        :class:`VolumeAnomalyDetector`; 0 where scores are no logarithms of p-values.
     verbose : int or bool, default=False
         Progress bar while volumes are read.
 

@@ -15,7 +15,9 @@ _SCALES = (1.0, 0.5)  # of the neighborhoods, from coarse to fine
 _N_UNIFORM = 1000
 
 
-def add_local_prevalence(maps: FloatArray, positions: Array, pixel_size: Array, sigma: float) -> FloatArray:
+def add_local_prevalence(
+    maps: FloatArray, positions: Array, pixel_size: tuple[float, float], sigma: float
+) -> FloatArray:
     r"""Raise the anomaly of pixels around which lesions are common, and lower that of others.
 
     A pixel of a p-value that is rare among normal pixels is more likely to be part of a lesion if many of its
@@ -75,18 +77,19 @@ def add_local_prevalence(maps: FloatArray, positions: Array, pixel_size: Array, 
     """
     if sigma == 0:
         return maps
-    positions, pixel_size = np.asarray(positions, dtype=float), tuple(map(float, pixel_size))
-    prior = _log_prior_odds(
-        maps, lambda share, scale: smooth_volume(share, positions, pixel_size, scale * sigma)
-    )
+
+    def around(shares, scale):
+        return smooth_volume(shares, positions, pixel_size, scale * sigma)
+
+    prior = _log_prior_odds(maps, around)
     uniform = -np.log((np.arange(_N_UNIFORM) + 0.5) / _N_UNIFORM)
-    usual = _log_prior_odds(uniform, lambda share, _: share.mean())
+    usual = _log_prior_odds(uniform, lambda shares, _: shares.mean())
     return maps + ((prior - usual) / (1 - _EXPONENT)).astype(maps.dtype)
 
 
 def _log_prior_odds(m: FloatArray, mean: Callable[[FloatArray, float], FloatArray]) -> FloatArray:
     """Logit of the prevalence around every pixel; `mean` averages over a neighborhood of a relative size."""
-    prevalence = _PREVALENCE
+    prevalence: float | FloatArray = _PREVALENCE
     for scale in _SCALES:
         lesion = expit((1 - _EXPONENT) * m + np.log(_EXPONENT) + logit(prevalence))
         prevalence = (1 - _RETAINED) * mean(lesion, scale) + _RETAINED * prevalence

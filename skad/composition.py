@@ -70,7 +70,9 @@ def scores_as_new(pipeline: Any, X: Array) -> FloatArray | None:
     scorer = last_step(pipeline)
     if not hasattr(scorer, "offset_") or not hasattr(scorer, "_scores_as_new"):
         return None
-    return scorer._scores_as_new(X if scorer is pipeline else pipeline[:-1].transform(X))
+    if isinstance(pipeline, Pipeline) and len(pipeline) > 1:
+        X = pipeline[:-1].transform(X)
+    return scorer._scores_as_new(X)
 
 
 def last_step(pipeline: Any) -> Any:

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skad.base import ImageEstimatorMixin
-from skad.composition import allows_missing_contrast
+from skad.composition import allows_missing_contrast, last_step
 from skad.datasets import load_bids, make_phantom
 from skad.derivatives import LesionRule
 from skad.detector import VolumeAnomalyDetector
@@ -360,15 +360,24 @@ def test_the_prevalence_of_lesions_is_estimated_in_millimeters(framing, pixel_si
     assert np.nanmax(np.abs(weighed - plain)) > 0.05
 
 
-def test_weighed_scores_have_a_threshold_of_their_own():
-    scorer = ConditionalMixtureScorer(contrast=1, contamination=0.05, random_state=0)
-    fitted = detector(scorer).set_params(prevalence_smoothing=5.0).fit([volume(0), volume(1)])
-    stack = fitted.preprocessor_.transform([volume(0), volume(1)])
+TAIL = ConditionalMixtureScorer(contrast=1, contamination=0.05, random_state=0)
+REFERENCE = ConditionalMixtureReconstructor(random_state=0)
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [TAIL, make_pipeline(TAIL), make_pipeline(REFERENCE, ResidualScorer(contamination=0.05))],
+    ids=["scorer", "one step", "two steps"],
+)
+def test_weighed_scores_have_a_threshold_of_their_own(pipeline):
+    scans = [volume(0), volume(1)]
+    fitted = detector(pipeline).set_params(prevalence_smoothing=5.0).fit(scans)
+    stack = fitted.preprocessor_.transform(scans)
     anomaly = -fitted.pipeline_.score_samples(stack.X)
     weighed = [add_local_prevalence(each[None], [0.0], (22 / 16, 22 / 16), 5.0) for each in anomaly]
     above = np.concatenate(weighed) > -fitted.offset_
     assert above.sum() / np.isfinite(anomaly).sum() == pytest.approx(0.05, abs=0.002)
-    assert LesionRule.of(fitted).threshold == -fitted.offset_ != -fitted.pipeline_.offset_
+    assert LesionRule.of(fitted).threshold == -fitted.offset_ != -last_step(fitted.pipeline_).offset_
 
 
 def test_without_prevalence_the_threshold_is_that_of_the_pipeline():

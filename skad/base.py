@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import OutlierMixin, TransformerMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils import InputTags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,6 +16,7 @@ from skad.utils.pickling import StableStateMixin
 from skad.utils.typing import Array, FloatArray, IntArray
 from skad.utils.validation import (
     check_images,
+    check_images_or_neighbors,
     check_images_or_pairs,
     check_images_or_series,
     check_pairs,
@@ -54,7 +56,8 @@ class FeatureMaps(np.ndarray):
 class ImageEstimatorMixin(DocumentationLinkMixin, StableStateMixin):
     """What both kinds share: tags, validation, the learned background."""
 
-    _accepts = "images"  # "images", "pairs", "both" or "series" (both, and slices with their neighbors)
+    # "images", "pairs", "both"; "neighbors" (images, and slices with neighbors), "series" (all three)
+    _accepts = "images"
     _missing_contrast = False
 
     def __sklearn_tags__(self):
@@ -63,8 +66,8 @@ class ImageEstimatorMixin(DocumentationLinkMixin, StableStateMixin):
             two_d_array=False,
             allow_nan=True,
             images=self._accepts != "pairs",
-            pairs=self._accepts != "images",
-            neighbors=self._accepts == "series",
+            pairs=self._accepts in ("pairs", "both", "series"),
+            neighbors=self._accepts in ("neighbors", "series"),
             missing_contrast=self._missing_contrast,
         )
         tags.target_tags.required = False
@@ -125,7 +128,8 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
     A subclass implements ``fit``, which learns ``module_`` at its end (what has none overrides
     ``__sklearn_is_fitted__``), and ``_reconstruct(X)``, which returns the reference of validated float32
     images, shape (n, C, H, W); what it says in the background does not matter. Images on disk (a memory map)
-    come in chunks.
+    come in chunks. One that accepts slices with their neighbors (n, 3, C, H, W) gives the reference of the
+    slices.
     """
 
     def __init_subclass__(cls, **kwargs):
@@ -171,11 +175,11 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
         return map_chunks(self._pairs, self._check_score_input(X))
 
     def _pairs(self, X):
-        return np.stack([X, self._reference(X)], axis=1)
+        return np.stack([observed_images(X), self._reference(X)], axis=1)
 
     def _reference(self, X):
         reference = np.asarray(self._reconstruct(X), dtype=np.float32)
-        return np.where(foreground_of(X)[:, None], reference, np.float32(np.nan))
+        return np.where(foreground_of(observed_images(X))[:, None], reference, np.float32(np.nan))
 
     def score_samples(self, X: Array) -> FloatArray:
         """Minus the mean absolute residual over the contrasts.
@@ -192,7 +196,8 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
         return map_chunks(self._normality, self._check_score_input(X))
 
     def _normality(self, X):
-        differences = np.nan_to_num(residual(X, self._reference(X)))  # 0 where a contrast is missing
+        residuals = residual(observed_images(X), self._reference(X))
+        differences = np.nan_to_num(residuals)  # 0 where a contrast is missing
         return _blank(-differences.mean(axis=1), X)
 
     def __sklearn_is_fitted__(self):
@@ -299,7 +304,9 @@ def takes_pairs(estimator: object) -> bool:
 
 
 def takes_neighbors(estimator: object) -> bool:
-    """Whether an estimator's input may be slices with the ones below and above them, told by its tags."""
+    """Whether an estimator, or the first step of a pipeline, takes slices with those below and above them."""
+    if isinstance(estimator, Pipeline):
+        return takes_neighbors(estimator[0])
     return getattr(get_tags(estimator).input_tags, "neighbors", False)
 
 
@@ -323,6 +330,7 @@ _CHECKS = {
     "images": check_images,
     "pairs": check_pairs,
     "both": check_images_or_pairs,
+    "neighbors": check_images_or_neighbors,
     "series": check_images_or_series,
 }
 

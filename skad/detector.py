@@ -55,7 +55,8 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         :func:`skad.postprocessing.add_local_prevalence`. For scores that are logarithms of p-values. 0 leaves
         the scores as they are.
     context : float or None, default=None
-        Give :class:`skad.scoring.SyntheticAnomalyScorer`, alone or in an ensemble, each slice with those so
+        Give :class:`skad.scoring.SyntheticAnomalyScorer` or
+        :class:`skad.reconstruction.ContrastTranslator`, alone or in an ensemble, each slice with those so
         many mm below and above it (2.5-D), see :meth:`skad.preprocessing.SliceStack.with_neighbors`.
     verbose : int or bool, default=False
         Show a progress bar while volumes are read.
@@ -228,7 +229,7 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         check_is_fitted(self)
         reconstructor = reconstructor_in(self.pipeline_)
         stack = self.preprocessor_.transform([self._to_score(volume)])
-        pairs = reconstructor.transform(stack.X)
+        pairs = reconstructor.transform(stack.seen_with(self.context))
         images = {
             name: self.preprocessor_.inverse_transform(pairs[:, 1, i], stack, outside="nan")[0]
             for i, name in enumerate(self.contrasts_)

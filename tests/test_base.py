@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from skad.base import takes_pairs
+from skad.base import takes_neighbors, takes_pairs
 from skad.io import Volume
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator
@@ -50,6 +50,13 @@ def test_tags_tell_what_goes_in():
         for each in (TinyReconstructor, TinyResidual, TinyDistance)
     ]
     assert kinds == [(True, False), (False, True), (True, True)]
+
+
+def test_neighbors_are_taken_by_what_says_so_or_begins_with_it():
+    translator, residual = ContrastTranslator(), ResidualScorer()
+    assert takes_neighbors(translator) and takes_neighbors(make_pipeline(translator, residual))
+    assert not takes_pairs(translator)
+    assert not takes_neighbors(residual) and not takes_neighbors(make_pipeline(StandardScaler(), residual))
 
 
 def test_estimators_of_others_take_no_pairs():

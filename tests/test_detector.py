@@ -20,7 +20,13 @@ from skad.persistence import load, save
 from skad.postprocessing import add_local_prevalence
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ConditionalMixtureReconstructor, ContrastTranslator
-from skad.scoring import ConditionalMixtureScorer, IntensityScorer, JointDRGMM, ResidualScorer
+from skad.scoring import (
+    ConditionalMixtureScorer,
+    EnsembleScorer,
+    IntensityScorer,
+    JointDRGMM,
+    ResidualScorer,
+)
 
 # blocks of noise with a planted block are unlike blocks of noise without
 pytestmark = pytest.mark.filterwarnings("ignore::skad.calibration.UnlikeTrainingWarning")
@@ -384,6 +390,45 @@ def test_without_prevalence_the_threshold_is_that_of_the_pipeline():
     fitted = detector(IntensityScorer()).fit([volume()])
     assert not hasattr(fitted, "offset_")
     assert LesionRule.of(fitted).threshold == -fitted.pipeline_.offset_
+
+
+@pytest.mark.parametrize("scorer", [ResidualScorer(), JointDRGMM(n_components=2, width=2, max_epochs=1)])
+def test_a_translator_is_given_neighbors(scorer, tmp_path):
+    translator = ContrastTranslator(width=2, n_blocks=0, max_epochs=1, random_state=0)
+    fitted = detector(make_pipeline(translator, scorer)).set_params(context=2.0).fit([volume(0)])
+    scan = volume(1)
+    stack = fitted.preprocessor_.transform([scan])
+    pairs = clone(translator).fit(_normal_series(fitted)).transform(stack.with_neighbors(2.0))
+    (expected,) = fitted.preprocessor_.inverse_transform(pairs[:, 1, 0], stack, outside="nan")
+    np.testing.assert_array_equal(fitted.reference_of(scan)["T1w"], expected.get_fdata(dtype=np.float32))
+    anomaly = -fitted.pipeline_[1].score_samples(pairs)
+    (expected,) = fitted.preprocessor_.inverse_transform(anomaly, stack, outside="nan")
+    np.testing.assert_array_equal(fitted.anomaly_of(scan), expected.get_fdata(dtype=np.float32))
+    save(fitted, tmp_path / "detector.skad")
+    loaded = load(tmp_path / "detector.skad")
+    np.testing.assert_array_equal(loaded.anomaly_of(scan), fitted.anomaly_of(scan))
+
+
+def _normal_series(fitted):
+    return fitted.preprocessor_.transform([volume(0)]).with_neighbors(2.0)
+
+
+def test_with_neighbors_a_contrast_may_be_missing_and_a_slice_alone():
+    fitted = detector(adm()).set_params(context=2.0).fit([volume(0)])
+    assert np.isfinite(fitted.anomaly_of(volume(1, names=("T1w",)))).all()
+    alone = volume(1, shape=(9, 11, 1))
+    stack = fitted.preprocessor_.transform([alone])
+    (expected,) = fitted.preprocessor_.inverse_transform(-fitted.pipeline_.score_samples(stack.X), stack)
+    np.testing.assert_array_equal(fitted.anomaly_of(alone), expected.get_fdata(dtype=np.float32))
+
+
+def test_in_an_ensemble_a_pipeline_with_a_translator_is_given_neighbors():
+    pipeline = make_pipeline(
+        ContrastTranslator(width=2, n_blocks=0, max_epochs=1, random_state=0), ResidualScorer()
+    )
+    members = [("intensity", IntensityScorer()), ("translation", pipeline)]
+    fitted = detector(EnsembleScorer(members)).set_params(context=2.0).fit([volume(0)])
+    assert fitted.pipeline_.scorers_[1][0].module_.neighbors
 
 
 def test_a_pipeline_that_takes_no_neighbors_refuses_them():

@@ -35,6 +35,9 @@ class TranslationNetwork(nn.Module):
     n_blocks : int, default=5
         Residual blocks at a quarter of the resolution.
     normalization : {"batch", "instance"}, default="batch"
+    neighbors : bool, default=False
+        Look at the other contrasts of the slices below and above, too. The target contrast is hidden in all
+        three slices: a lesion that goes on in a neighbor is not copied from there. (We)
 
     References
     ----------
@@ -51,16 +54,17 @@ class TranslationNetwork(nn.Module):
     torch.Size([2, 3, 17, 22])
     """
 
-    def __init__(self, n_contrasts, *, width=32, n_blocks=5, normalization="batch"):
+    def __init__(self, n_contrasts, *, width=32, n_blocks=5, normalization="batch", neighbors=False):
         super().__init__()
         # what it was built with stays readable: skad.save rebuilds a module from these
         self.n_contrasts = n_contrasts
         self.width = width
         self.n_blocks = n_blocks
         self.normalization = normalization
+        self.neighbors = neighbors
         norm = NORMALIZATIONS[normalization]
         self.body = nn.Sequential(
-            *_convolution(n_contrasts, width, 9, norm),
+            *_convolution((3 if neighbors else 1) * n_contrasts, width, 9, norm),
             *_convolution(width, 2 * width, 3, norm, stride=2),
             *_convolution(2 * width, 4 * width, 3, norm, stride=2),
             *(_ResidualBlock(4 * width, norm) for _ in range(n_blocks)),
@@ -79,7 +83,8 @@ class TranslationNetwork(nn.Module):
         ----------
         images : Tensor of shape (n, n_contrasts, height, width)
             Background filled; any height and width from 5.  What the target contrast holds is not looked at,
-            not even NaN.
+            not even NaN.  Or slices with their neighbors (n, 3, n_contrasts, height, width); a slice without
+            neighbors is its own, and a network without neighbors looks at the slice alone.
         medians : Tensor of shape (n, n_contrasts)
             Median of every contrast over the foreground.
         target : int64 Tensor of shape (n,)
@@ -94,7 +99,7 @@ class TranslationNetwork(nn.Module):
         ValueError
             If a side has fewer than 5 pixels.
         """
-        shown, median_images = _hide_target(images, medians, target)
+        shown, median_images = _hide_target(self._seen(images), medians, target)
         height, width = images.shape[-2:]
         shown, median_images = _pad_to_multiple_of_four(shown), _pad_to_multiple_of_four(median_images)
         translated = self.head(torch.cat([self.body(shown), median_images], dim=1))
@@ -105,7 +110,7 @@ class TranslationNetwork(nn.Module):
 
         Parameters
         ----------
-        images : Tensor of shape (n, n_contrasts, height, width)
+        images : Tensor of shape (n, n_contrasts, height, width) or (n, 3, n_contrasts, height, width)
         medians : Tensor of shape (n, n_contrasts)
 
         Returns
@@ -115,7 +120,12 @@ class TranslationNetwork(nn.Module):
         n, n_contrasts = medians.shape
         target = torch.arange(n_contrasts, device=images.device).repeat(n)
         repeated = images.repeat_interleave(n_contrasts, dim=0), medians.repeat_interleave(n_contrasts, dim=0)
-        return self(*repeated, target).view(images.shape)
+        return self(*repeated, target).view(n, n_contrasts, *images.shape[-2:])
+
+    def _seen(self, images):
+        """What the network looks at, shape (n, 3 or 1, n_contrasts, height, width)."""
+        series = images if images.dim() == 5 else images[:, None]
+        return series.expand(-1, 3, -1, -1, -1) if self.neighbors else series[:, :1]
 
 
 class _ResidualBlock(nn.Module):
@@ -136,12 +146,13 @@ def _convolution(n_in, n_out, kernel_size, norm, stride=1):
     return nn.Conv2d(n_in, n_out, kernel_size, stride, bias=False, **padding), norm(n_out), nn.ReLU()
 
 
-def _hide_target(images, medians, target):
-    """Images with their target contrast replaced by its median; the median images (n, 1, height, width)."""
+def _hide_target(series, medians, target):
+    """Channels of all slices, the target contrast replaced by its median; the median images (n, 1, H, W)."""
     median = medians.gather(1, target[:, None])[:, :, None, None]
-    contrast = torch.arange(images.shape[1], device=images.device)
-    is_target = (contrast == target[:, None])[:, :, None, None]
-    return torch.where(is_target, median, images), median.expand(-1, 1, *images.shape[-2:])
+    contrast = torch.arange(series.shape[2], device=series.device)
+    is_target = (contrast == target[:, None])[:, None, :, None, None]
+    shown = torch.where(is_target, median[:, None], series)
+    return shown.flatten(1, 2), median.expand(-1, 1, *series.shape[-2:])
 
 
 def _pad_to_multiple_of_four(images):

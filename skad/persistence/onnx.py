@@ -91,7 +91,10 @@ def export_onnx(estimator: Any, path: PathLike, *, size: tuple[int, int] | None 
 
 def _series(estimator):
     """The further axis of pairs, or of slices with their neighbors, that the network was fitted to."""
-    inputs = getattr(estimator.module_, "inputs", ("reference",) * takes_pairs(estimator))
+    module = estimator.module_
+    if getattr(module, "neighbors", False):
+        return (3,)
+    inputs = getattr(module, "inputs", ("reference",) * takes_pairs(estimator))
     return (2,) if "reference" in inputs else (3,) if "neighbors" in inputs else ()
 
 

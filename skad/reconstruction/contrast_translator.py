@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skad.augmentation import Augmentation
-from skad.base import ReconstructorMixin
+from skad.base import ReconstructorMixin, has_neighbors, observed_images
 from skad.nn.background import foreground_mean, foreground_median
 from skad.nn.translation import NORMALIZATIONS, TranslationNetwork
 from skad.training import TRAINING_CONSTRAINTS, Training, describe_training, map_slices, seeded, start_module
@@ -23,14 +23,16 @@ def translation_loss(network, images, foreground):
     ----------
     network : TranslationNetwork
     images : Tensor of shape (n, n_contrasts, height, width)
+        Or slices with their neighbors (n, 3, n_contrasts, height, width): the loss is that of the slices.
     foreground : bool Tensor of shape (n, 1, height, width)
 
     Returns
     -------
     dict with "loss", a scalar Tensor, in squared units of the images
     """
-    translated = network.translate_all(images, foreground_median(images, foreground)).float()
-    return {"loss": foreground_mean((translated - images).square(), foreground)}
+    observed = observed_images(images)
+    translated = network.translate_all(images, foreground_median(observed, foreground)).float()
+    return {"loss": foreground_mean((translated - observed).square(), foreground)}
 
 
 @describe_training
@@ -38,7 +40,8 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     """Reference: each contrast is translated from the other contrasts by one network.
 
     The target contrast is replaced by an image filled with its median, which tells the network what to
-    produce and how bright; a lesion that shows differently in the contrasts is not reproduced.
+    produce and how bright; a lesion that shows differently in the contrasts is not reproduced. Fitted on
+    slices with the ones below and above them, the network looks at the other contrasts of all three.
 
     Parameters
     ----------
@@ -87,7 +90,9 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     -----
     We: medians and losses are over the foreground; all C targets of a batch pass through the network
     together. A contrast missing at score time (NaN over a whole slice) is first translated from the
-    others, with ``medians_`` as its brightness, and then used like an observed one.
+    others, with ``medians_`` as its brightness, and then used like an observed one, in the place of its
+    neighbors as well. A slice that is given without neighbors to a network that was fitted with them is its
+    own neighbor; a network that was fitted without looks at the slice alone.
 
     References
     ----------
@@ -102,6 +107,7 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
     (4, 2, 2, 12, 16)
     """
 
+    _accepts = "neighbors"
     _missing_contrast = True
     _parameter_constraints = {
         "width": [Interval(Integral, 1, None, closed="left")],
@@ -149,7 +155,8 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_contrasts, height, width)
-            At least two contrasts; NaN background.
+            At least two contrasts; NaN background. Or slices with their neighbors (n_samples, 3,
+            n_contrasts, height, width).
         y : ignored
 
         Returns
@@ -160,35 +167,44 @@ class ContrastTranslator(ReconstructorMixin, BaseEstimator):
         if self.n_contrasts_in_ < 2:
             raise ValueError("ContrastTranslator translates between contrasts and needs at least 2, got 1.")
         self.medians_ = np.nanmedian(
-            [np.nanmedian(x, axis=(1, 2)) for x in X if not np.isnan(x).all()], axis=0
+            [np.nanmedian(x, axis=(1, 2)) for x in observed_images(X) if not np.isnan(x).all()], axis=0
         )
         with seeded(self.random_state):
-            module = start_module(self, self._network())
+            module = start_module(self, self._network(X))
             curves = Training.of(self).fit(module, X, translation_loss, background=self.background_)
         self.module_, self.loss_curve_ = module, curves["loss"]
         return self
 
-    def _network(self):
+    def _network(self, X):
         return TranslationNetwork(
-            self.n_contrasts_in_, width=self.width, n_blocks=self.n_blocks, normalization=self.normalization
+            self.n_contrasts_in_,
+            width=self.width,
+            n_blocks=self.n_blocks,
+            normalization=self.normalization,
+            neighbors=has_neighbors(X),
         )
 
     def _reconstruct(self, X):
         reference = self._translate(X)
-        missing = missing_contrasts(X)
-        rows = missing.any(axis=1)
+        rows = missing_contrasts(observed_images(X)).any(axis=1)
         if rows.any():
-            reference[rows] = self._translate(self._impute(X[rows], missing[rows]))
+            reference[rows] = self._translate(self._impute(X[rows]))
         return reference
 
-    def _impute(self, X, missing):
+    def _impute(self, X):
         """Fill missing contrasts with their translation from the others."""
-        absent = missing[:, :, None, None] & foreground_of(X)[:, None]
+        absent = np.isnan(X) & _of_slices(foreground_of(observed_images(X))[:, None], X)
         flat = np.where(absent, self.medians_[:, None, None], X).astype(np.float32)
-        return np.where(absent, self._translate(flat), flat)
+        return np.where(absent, _of_slices(self._translate(flat), X), flat)
 
     def _translate(self, X):
         return map_slices(self, self._network_map, X)
 
     def _network_map(self, images, foreground):
-        return self.module_.translate_all(images, foreground_median(images, foreground))
+        medians = foreground_median(observed_images(images), foreground)
+        return self.module_.translate_all(images, medians)
+
+
+def _of_slices(maps, X):
+    """Maps of slices, with an axis for their neighbors where X has one."""
+    return maps if X.ndim == 4 else maps[:, None]

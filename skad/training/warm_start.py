@@ -47,8 +47,8 @@ def start_module(estimator: Any, module: torch.nn.Module) -> torch.nn.Module:
         before, now = (tuple(each[name].shape) if name in each else "nothing" for each in (learned, built))
         if before != now:
             raise ValueError(
-                "warm_start=True continues with the network of the last fit, but the parameters, or pairs "
-                f"instead of images, now ask for another one ({name}: {before} before, {now} now); "
+                "warm_start=True continues with the network of the last fit, but the parameters, or pairs or "
+                f"neighbors instead of images, now ask for another one ({name}: {before} before, {now} now); "
                 "set warm_start=False."
             )
     module.load_state_dict(learned)

@@ -153,7 +153,8 @@ def check_neighbors(X, *, n_contrasts=None, allow_missing=False, name="X"):
     Parameters
     ----------
     X : array-like of shape (n_samples, 3, n_contrasts, height, width)
-        ``X[:, 0]`` the slice, ``X[:, 1]`` and ``X[:, 2]`` its neighbors, finite in its foreground.
+        ``X[:, 0]`` the slice, ``X[:, 1]`` and ``X[:, 2]`` its neighbors, finite in its foreground; they may
+        lack a contrast that the slice lacks.
     n_contrasts, allow_missing, name
         As in :func:`check_images`.
 
@@ -179,8 +180,9 @@ def _check_series(series, length, axes, remedy, what, n_contrasts, allow_missing
         observed, *others = np.moveaxis(series[start : start + _CHUNK], 1, 0)
         _check_content(observed, allow_missing, start, name)
         inside = foreground_of(observed)[:, None]
+        lacking = np.isnan(observed) & (length == 3)  # a neighbor may lack a contrast that its slice lacks
         for number, other in enumerate(others, start=1):
-            lost = ~(np.abs(other) <= _LARGEST) & inside
+            lost = ~(np.abs(other) <= _LARGEST) & inside & ~(lacking & np.isnan(other))
             if lost.any():
                 i = start + int(np.argwhere(lost)[0, 0])
                 raise ValueError(
@@ -201,17 +203,24 @@ def check_images_or_pairs(X, **kwargs):
 
 def check_images_or_series(X, **kwargs):
     """Validate images, pairs, or slices with their neighbors, told by their axes."""
-    if np.ndim(X) == 5 and np.shape(X)[1] == 3:
-        return check_neighbors(X, **kwargs)
-    return check_images_or_pairs(X, **kwargs)
+    return check_neighbors(X, **kwargs) if _is_series(X) else check_images_or_pairs(X, **kwargs)
+
+
+def check_images_or_neighbors(X, **kwargs):
+    """Validate images, or slices with their neighbors, told by their axes."""
+    return check_neighbors(X, **kwargs) if _is_series(X) else check_images(X, **kwargs)
+
+
+def _is_series(X):
+    return np.ndim(X) == 5 and np.shape(X)[1] == 3
 
 
 def _remedy(X, expected):
     """What to put where, so that an array has the expected number of axes; a full stop in any case."""
-    if np.ndim(X) == 5 and np.shape(X)[1] == 3:
+    if _is_series(X):
         return (
-            ": slices with their neighbors are for SyntheticAnomalyScorer, alone or in an ensemble; "
-            "other detectors need context=None."
+            ": slices with their neighbors are for ContrastTranslator and SyntheticAnomalyScorer, alone or "
+            "in an ensemble; other detectors need context=None."
         )
     if expected == 5 and np.ndim(X) == 4:
         return (

@@ -63,6 +63,54 @@ def test_translate_all_is_one_target_after_the_other():
     torch.testing.assert_close(network.translate_all(images, medians), torch.cat(one_by_one, dim=1))
 
 
+def make_series(seed=0):
+    """Slices with their neighbors, and the medians of the slices."""
+    series = torch.randn(N, 3, C, H, W, generator=torch.Generator().manual_seed(seed))
+    return series, series[:, 0].flatten(2).median(dim=2).values
+
+
+def test_without_weights_on_the_neighbors_they_change_nothing():
+    series, medians = make_series()
+    plain, network = make_network(), make_network(neighbors=True)
+    weights = plain.state_dict()
+    first = torch.zeros(4, 3 * C, 9, 9)
+    first[:, :C] = weights["body.0.weight"]
+    network.load_state_dict({**weights, "body.0.weight": first})
+    expected = plain.translate_all(series[:, 0], medians)
+    torch.testing.assert_close(network.translate_all(series, medians), expected)
+
+
+def test_what_the_target_contrast_of_a_neighbor_holds_is_not_looked_at():
+    series, medians = make_series()
+    target = torch.tensor([2, 0, 3])
+    changed = series.clone()
+    changed[torch.arange(N), :, target] = torch.nan
+    network = make_network(neighbors=True)
+    assert torch.equal(network(series, medians, target), network(changed, medians, target))
+
+
+def test_the_other_contrasts_of_all_three_slices_influence_the_translation():
+    series, medians = make_series()
+    series.requires_grad_()
+    make_network(neighbors=True)(series, medians, torch.tensor([1, 1, 1])).square().sum().backward()
+    reached = series.grad.abs().sum(dim=(0, 3, 4)) > 0
+    assert reached.tolist() == [[True, False, True, True]] * 3
+
+
+def test_a_slice_without_neighbors_is_its_own():
+    images, medians = make_images()
+    network = make_network(neighbors=True)
+    expected = network.translate_all(torch.stack([images] * 3, dim=1), medians)
+    assert torch.equal(network.translate_all(images, medians), expected)
+
+
+def test_a_network_without_neighbors_looks_at_the_slice_alone():
+    series, medians = make_series()
+    network = make_network()
+    expected = network.translate_all(series[:, 0], medians)
+    assert torch.equal(network.translate_all(series, medians), expected)
+
+
 def test_the_place_of_the_median_chooses_the_contrast():
     images, medians = make_images()
     translated = make_network().translate_all(images, torch.zeros_like(medians))

@@ -102,6 +102,15 @@ def test_neighbors_are_in_the_file_of_a_scorer_that_was_fitted_with_them(images,
     np.testing.assert_allclose(anomaly, -scorer.score_samples(series), atol=TOLERANCE)
 
 
+@needs_onnx
+def test_neighbors_are_in_the_file_of_a_translator_that_was_fitted_with_them(images, tmp_path):
+    series = np.stack([images, images + 0.1, images - 0.2], axis=1)
+    translator = ContrastTranslator(width=4, n_blocks=1, **TINY).fit(series)
+    export_onnx(translator, tmp_path / "a.onnx", size=SIZE)
+    _, reference = run(tmp_path / "a.onnx", series)
+    np.testing.assert_allclose(reference, translator.reconstruct(series), atol=TOLERANCE)
+
+
 @pytest.mark.parametrize(
     "estimator",
     [

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skad.base import takes_pairs
 from skad.persistence import LoadError, load, save
+from skad.reconstruction import ContrastTranslator
 from skad.utils.estimator_checks.data import IMAGE_SIZE, as_pairs, make_check_images
 from skad.utils.files import written_whole
 from tests.estimators import ESTIMATORS, IMAGE_SIZES
@@ -294,6 +295,16 @@ def test_a_parameter_of_another_version_is_named(tmp_path):
     rewrite_header(tmp_path / "x", lambda header: header["root"]["params"].update({"novelty": 1}))
     with pytest.raises(LoadError, match=r"cannot build \(.*novelty.*install the version that wrote it"):
         load(tmp_path / "x", trusted=[Holder])
+
+
+def test_a_translator_of_a_file_that_knows_no_neighbors_looks_at_slices_alone(tmp_path):
+    X = make_check_images()
+    translator = ContrastTranslator(width=2, n_blocks=0, max_epochs=1, random_state=0).fit(X)
+    save(translator, tmp_path / "x")
+    rewrite_header(
+        tmp_path / "x", lambda header: header["root"]["state"]["module_"]["config"].pop("neighbors")
+    )
+    np.testing.assert_array_equal(load(tmp_path / "x").transform(X), translator.transform(X))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from skad.utils.estimator_checks.data import make_check_images
 from skad.utils.out_of_core import is_on_disk
 from skad.utils.validation import (
     check_images,
+    check_images_or_neighbors,
     check_images_or_pairs,
     check_neighbors,
     check_pairs,
@@ -179,3 +180,23 @@ def test_neighbors_are_finite_over_the_foreground_of_their_slice():
         check_neighbors(series)
     with pytest.raises(ValueError, match=r"\(n_samples, 3, n_contrasts.*got \(6, 2,"):
         check_neighbors(series[:, :2])
+
+
+def test_a_neighbor_may_lack_what_its_slice_lacks():
+    series = np.stack([make_check_images()] * 3, axis=1)
+    series[2, :, 1] = np.nan
+    assert_array_equal(check_neighbors(series, allow_missing=True), series)
+    with pytest.raises(ValueError, match=r"X\[2\] lacks contrast 1"):
+        check_neighbors(series)
+    series[2, 0, 1] = series[2, 0, 0]
+    with pytest.raises(ValueError, match=r"X\[2, 1\] should be a finite neighbor"):
+        check_neighbors(series, allow_missing=True)
+
+
+def test_images_or_neighbors_are_told_by_their_axes_and_pairs_refused():
+    images = make_check_images()
+    series = np.stack([images] * 3, axis=1)
+    assert_array_equal(check_images_or_neighbors(images), images)
+    assert_array_equal(check_images_or_neighbors(series), series)
+    with pytest.raises(ValueError, match=r"should have shape \(n_samples, n_contrasts, height, width\)"):
+        check_images_or_neighbors(series[:, :2])

@@ -10,6 +10,7 @@ method, training cohort and judged cohort) and shift.md from it.
 
 import argparse
 import csv
+import time
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,12 @@ train in seconds and, with `--ensemble`, for the [lesion ensemble](../methods/le
 which is trained on all hospitals only. For other networks, and for a cohort of your own (a table in
 that file): `skad benchmark`.
 """
+COSTS = """\
+## Costs
+
+Seconds of one core for fitting to all training hospitals, and milliseconds of one core for scoring
+a slice with 128 x 128 pixels, local prevalence included where it is named.
+"""
 CONCLUSIONS = """\
 ## Conclusions
 
@@ -77,17 +84,16 @@ METRICS = {
 }
 
 
-def fitted_methods(study, train, X):
+def methods_of(study, train):
     """The methods of the study that train in seconds."""
     chosen = {name: c for name, c in study.methods.items() if not c.needs and "max_epochs" not in c.table}
-    return {name: component.build(0).fit(X) for name, component in chosen.items()}
+    return {name: component.build(0) for name, component in chosen.items()}
 
 
-def fitted_ensemble(study, train, X):
+def ensemble_of(study, train):
     """The ensemble of `skad fit --method ensemble`."""
     ensemble = make_lesion_ensemble(train.contrasts, random_state=0)
-    ensemble.set_params(network__precision="bf16")  # as the study
-    return {ENSEMBLE: ensemble.fit(X)}
+    return {ENSEMBLE: ensemble.set_params(network__precision="bf16")}  # as the study
 
 
 def maps_of(method, scorer, stack):
@@ -112,15 +118,17 @@ def thresholds_of(method, scorer, X, train):
         yield method + WEIGHED, threshold_of_weighed(scorer, X, pixel_size)
 
 
-def rows_of(study, cohort, fit=fitted_methods, **preprocessing):
+def rows_of(study, cohort, scorers_of=methods_of, **preprocessing):
     """Rows of methods, trained on one cohort and judged on what names it."""
     volumes = split_volumes(load_volumes(study.cohorts[cohort], study.data), study.cohorts[cohort].folds)
     prepare = VolumePreprocessor(**study.preprocessing | preprocessing)
     train = prepare.fit_transform(volumes["train"])
     X = train.X[~train.y.any(axis=(1, 2))]
-    fitted = fit(study, train, X)
-    thresholds = {}
+    fitted, thresholds, fitting = scorers_of(study, train), {}, {}
     for method, scorer in fitted.items():
+        start = time.process_time()
+        scorer.fit(X)
+        fitting[method] = time.process_time() - start
         thresholds |= thresholds_of(method, scorer, X, train)
     judged = {"test": volumes["test"]} | {
         name: load_volumes(study.cohorts[name], study.data) for name in study.tests_of(cohort)
@@ -130,7 +138,9 @@ def rows_of(study, cohort, fit=fitted_methods, **preprocessing):
         for method, scorer in fitted.items():
             if stack.missing_contrasts and not allows_missing_contrast(scorer):
                 continue
+            start = time.process_time()
             for shown, anomaly in maps_of(method, scorer, stack):
+                scoring = (time.process_time() - start) / len(stack)
                 histogram = ScoreHistogram().update(stack.y, anomaly)
                 normal = (stack.y == 0) & ~np.isnan(anomaly)
                 yield {
@@ -141,7 +151,10 @@ def rows_of(study, cohort, fit=fitted_methods, **preprocessing):
                     "average_precision": round(histogram.average_precision(), 4),
                     "best_dice": round(histogram.best_dice(), 4),
                     "false_positives": round(float((anomaly[normal] > thresholds[shown]).mean()), 4),
+                    "fitting": round(fitting[method], 2),
+                    "scoring": round(1000 * scoring, 1),
                 }
+                start = time.process_time() - scoring * len(stack)  # a later step includes the earlier ones
 
 
 def page(rows):
@@ -152,7 +165,11 @@ def page(rows):
         for method in dict.fromkeys(row["method"] for row in rows):
             lines.append(_line(method, *(_cell(rows, method, name, key) for name in NAMES)))
         lines.append("")
-    return "\n".join([*lines, CONCLUSIONS])
+    lines += [COSTS, _line("method", "fitting (s)", "scoring (ms per slice)"), "|---|---|---|"]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        row = next(row for row in rows if row["method"] == method)  # all hospitals, their validation fold
+        lines.append(_line(method, *(f"{float(row[key]):.3g}" for key in ("fitting", "scoring"))))
+    return "\n".join([*lines, "", CONCLUSIONS])
 
 
 def _cell(rows, method, name, key):
@@ -189,7 +206,7 @@ def main():
             for row in csv.DictReader(table.read_text().splitlines())
             if not row["method"].startswith(ENSEMBLE)
         ]
-        rows = kept + list(rows_of(study, "glioma", fitted_ensemble, intensity="whitematter"))
+        rows = kept + list(rows_of(study, "glioma", ensemble_of, intensity="whitematter"))
     else:
         rows = [row for cohort in study.trained for row in rows_of(study, cohort)]
     with open(table, "w", newline="", encoding="utf-8") as file:

@@ -85,11 +85,12 @@ def false_positives(rows):
 def costs(rows):
     """Epochs, time and memory of every training and scoring."""
     names = ("epochs", "training (s)", "training (CPU s)", "scoring (s per slice)", "memory (GB)")
-    lines = [["device", "trained on, judged on", *names], ["---"] * (2 + len(names))]
+    lines = [["device", "trained on, judged on", *names, "AP"], ["---"] * (3 + len(names))]
     for device, cohort, judged in dict.fromkeys(_run(row) for row in rows):
         alike = [row for row in rows if _run(row) == (device, cohort, judged)]
         means = [np.mean([float(row[name]) for row in alike]) for name in names]
-        lines.append([device, f"{cohort}, {judged}", *(_three_digits(mean) for mean in means)])
+        at_the_end = _over_seeds([row for row in alike if row["step"] == WEIGHED], "AP")
+        lines.append([device, f"{cohort}, {judged}", *map(_three_digits, means), at_the_end])
     return _markdown(lines)
 
 

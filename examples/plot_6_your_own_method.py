@@ -39,9 +39,9 @@ class MirrorReconstructor(ReconstructorMixin, BaseEstimator):
 # A scorer
 # --------
 # ``_score`` returns the normality of every pixel, high is normal, and ``_features`` what it is computed
-# from. ``fit`` ends in ``_fit_offset``, which sets the threshold of ``predict``. This one measures
-# residuals in units of what they scatter by on normal slices. A scorer that needs no reference sets
-# ``_accepts = "images"`` in its class and gets images in place of pairs.
+# from; without it the score itself is. ``fit`` ends in ``_fit_offset``, which sets the threshold of
+# ``predict``. This one measures residuals in units of what they scatter by on normal slices. A scorer that
+# needs no reference sets ``_accepts = "images"`` in its class and gets images in place of pairs.
 
 
 class MahalanobisScorer(PixelScorerMixin, BaseEstimator):

@@ -207,10 +207,10 @@ class ReconstructorMixin(ImageEstimatorMixin, TransformerMixin):
 class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
     """Pair (or image) -> normality of every pixel.
 
-    A subclass implements ``fit`` (ending in ``_fit_offset``), ``_score(X)`` -> (n, H, W), high is normal, and
-    ``_features(X)`` -> (n, F, H, W), the features that the score is computed from; what they say in the
-    background does not matter. Input on disk (a memory map) comes in chunks. A scorer of images, which needs
-    no reference, sets ``_accepts = "images"``.
+    A subclass implements ``fit`` (ending in ``_fit_offset``) and ``_score(X)`` -> (n, H, W), high is normal;
+    ``_features(X)`` -> (n, F, H, W) are the features that the score is computed from, by default the score
+    itself. What they say in the background does not matter. Input on disk (a memory map) comes in chunks. A
+    scorer of images, which needs no reference, sets ``_accepts = "images"``.
     """
 
     _accepts = "pairs"
@@ -251,6 +251,9 @@ class PixelScorerMixin(ImageEstimatorMixin, OutlierMixin):
             NaN in the background.
         """
         return map_chunks(self._visible_features, self._check_score_input(X))
+
+    def _features(self, X):
+        return np.asarray(self._score(X))[:, None]
 
     def _visible_features(self, X):
         features = np.asarray(self._features(X), dtype=np.float32)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import is_outlier_detector
+from sklearn.base import BaseEstimator, is_outlier_detector
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from skad.base import takes_neighbors, takes_pairs
+from skad.base import PixelScorerMixin, takes_neighbors, takes_pairs
 from skad.io import Volume
 from skad.preprocessing import VolumePreprocessor
 from skad.reconstruction import ContrastTranslator
@@ -193,6 +193,22 @@ def test_features_that_a_scorer_hands_on_are_those_of_transform():
     X = np.random.default_rng(0).normal(size=(4, 2, 7, 8)).astype(np.float32)
     scorer = IntensityScorer(smoothing=0)
     np.testing.assert_array_equal(scorer.fit_transform(X), scorer.transform(X))
+
+
+def test_features_of_a_scorer_that_names_none_are_its_score():
+    class Dark(PixelScorerMixin, BaseEstimator):
+        contamination = 0.1
+        _accepts = "images"
+
+        def fit(self, X, y=None):
+            return self._fit_offset(self._check_fit_input(X))
+
+        def _score(self, X):
+            return X[:, 0]
+
+    X = np.random.default_rng(0).normal(size=(4, 2, 7, 8)).astype(np.float32)
+    scorer = Dark().fit(X)
+    np.testing.assert_array_equal(scorer.transform(X), scorer.score_samples(X)[:, None])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What of a folder is used, and what is not, and why."""
 
+import re
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -9,6 +10,9 @@ from typing import Any, Self, TypeAlias
 from skad.io import GeometryWarning, Volume, VolumeReadError
 from skad.utils.messages import counted
 from skad.utils.typing import PathLike
+
+_MOST_KINDS = 3  # of names of label files that the summary tells
+_OF_SUBJECT = re.compile(r"sub-[^_]+_(ses-[^_]+_)?|.*_(?=[^_]+$)")  # what another subject calls otherwise
 
 Loaded: TypeAlias = list[Volume] | Any  # volumes; with their errors where on_error="collect"
 
@@ -115,16 +119,18 @@ class Inventory:
         return replace(self, contrasts=tuple(order(self.contrasts)), scans=tuple(scans))
 
     def summary(self) -> str:
-        """One line: subjects, contrasts, labels, masks, and how many files are not used."""
+        """One line: subjects, contrasts, labels, masks, how many files are not used, and names of labels."""
         n_scans, n_subjects = len(self.scans), len(self.subjects)
         labels, masks = (
             sum(getattr(scan, name) is not None for scan in self.scans) for name in ("labels", "mask")
         )
         sessions = f" in {n_scans} sessions" if n_scans != n_subjects else ""
+        kinds = sorted({_kind(scan.labels) for scan in self.scans if scan.labels is not None})
+        named = f" Labels: {', '.join(kinds)}." if 0 < len(kinds) <= _MOST_KINDS else ""
         return (
             f"{counted(n_subjects, 'subject')}{sessions} with {', '.join(self.contrasts)}; "
             f"labels: {labels} of {n_scans}, masks: {masks} of {n_scans}, "
-            f"image files not used: {len(self.unused)}."
+            f"image files not used: {len(self.unused)}.{named}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -230,6 +236,11 @@ class Inventory:
 def _relative(folder: Path, path: PathLike) -> str:
     path = Path(path)
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def _kind(path):
+    """The name of a label file, with a * for its subject."""
+    return _OF_SUBJECT.sub("*_", Path(path).name, count=1)
 
 
 def _sentence(paths, reason):

@@ -22,6 +22,7 @@ def test_inspect_shows_subjects_and_every_unused_file(partly, run):
     code, out, err = run("inspect", partly, "--contrasts", "T1w")
     assert code == 0
     assert "3 subjects with T1w; labels: 2 of 3, masks: 0 of 3, image files not used: 4." in out
+    assert "Labels: *_label-lesion_mask.nii.gz." in out
     assert "sub-01: T1w, labels; 20x24x6 voxels of 2x2x5 mm" in out
     assert f"! sub-02/anat/{MASK} is a link to nothing" in out
     assert "- sub-02/anat/sub-02_FLAIR.nii.gz shows FLAIR" in out

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skad.postprocessing import add_local_prevalence
+from skad.weighed_offset import weighed_offset
 
 PREVALENCE_SMOOTHING = 24.0  # mm, that of `skad fit` and `skad quick`
 
@@ -34,26 +35,19 @@ def weighed(anomaly, volume, position, pixel_size):
     return of_volumes(_weigh, anomaly, volume, position, pixel_size)
 
 
+def pixel_sizes(stack):
+    """Height and width of a pixel of every slice, mm, shape (n_slices, 2)."""
+    return np.array([placement.pixel_size for placement in stack.placements])[stack.volume_index]
+
+
 def weighed_stack(anomaly, stack):
     """The same of the maps of a stack of slices."""
-    sizes = np.array([placement.pixel_size for placement in stack.placements])
-    return weighed(anomaly, stack.volume_index, stack.positions, sizes[stack.volume_index])
+    return weighed(anomaly, stack.volume_index, stack.positions, pixel_sizes(stack))
 
 
 def threshold_of_weighed(scorer, X, pixel_size):
-    """The detector's threshold: a quantile of training slices, if possible by fits that have not seen them.
-
-    Parameters
-    ----------
-    scorer : PixelScorerMixin
-        Fitted to `X`.
-    X : ndarray
-        Normal slices.
-    pixel_size : (float, float)
-        mm.
-    """
-    maps = [_weigh(-each[None], [0.0], pixel_size) for each in scorer._scores_as_new(X)]
-    return float(np.nanquantile(np.concatenate(maps), 1 - scorer.contamination))
+    """The threshold of a detector with this scorer, fitted to these normal slices."""
+    return -weighed_offset(scorer, X, pixel_size, PREVALENCE_SMOOTHING)
 
 
 def _weigh(maps, positions, pixel_size):

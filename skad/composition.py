@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skad.utils.names import check_name
-from skad.utils.typing import Array, FloatArray
+from skad.utils.typing import Array
 
 
 def reconstructor_in(estimator: Any) -> Any:
@@ -60,19 +60,6 @@ def fit_to_slices(pipeline: Any, X: Array) -> Any:
             "A detector of scikit-learn or PyOD takes a table of pixels, got slices: wrap it in "
             "skad.scoring.SklearnScorer or PyODScorer."
         ) from error
-
-
-def scores_as_new(pipeline: Any, X: Array) -> FloatArray | None:
-    """Scores of some training slices, such as new ones would get; None where nothing is called abnormal.
-
-    An ensemble that was cross-fitted scores each slice by the fits that have not seen it.
-    """
-    scorer = last_step(pipeline)
-    if not hasattr(scorer, "offset_") or not hasattr(scorer, "_scores_as_new"):
-        return None
-    if isinstance(pipeline, Pipeline) and len(pipeline) > 1:
-        X = pipeline[:-1].transform(X)
-    return scorer._scores_as_new(X)
 
 
 def last_step(pipeline: Any) -> Any:

@@ -14,13 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skad.calibration import ConformalCalibrator
 from skad.calibration.profile import UnlikeTrainingWarning
-from skad.composition import (
-    allows_missing_contrast,
-    fit_to_slices,
-    last_step,
-    reconstructor_in,
-    scores_as_new,
-)
+from skad.composition import allows_missing_contrast, fit_to_slices, reconstructor_in
 from skad.derivatives import Derivative, LesionRule, Visitor
 from skad.derivatives.cohort import common_folder, score_into
 from skad.derivatives.writer import MapWriter, describe_map, missing_contrasts, model_of
@@ -32,6 +26,7 @@ from skad.postprocessing import add_local_prevalence, smooth_across_slices
 from skad.preprocessing import VolumePreprocessor
 from skad.utils.documentation import DocumentationLinkMixin
 from skad.utils.typing import FloatArray, PathLike
+from skad.weighed_offset import weighed_offset
 
 
 class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
@@ -148,7 +143,12 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         self.preprocessor_.set_params(n_jobs=None)  # from here on it gets one volume at a time
         self.pipeline_ = fit_to_slices(clone(self.pipeline), normal.X)
         self.n_slices_ = len(normal.X)
-        return self._fit_offset(normal)
+        self.__dict__.pop("offset_", None)  # of an earlier fit
+        if self.prevalence_smoothing:
+            offset = weighed_offset(self.pipeline_, normal.X, normal.pixel_size, self.prevalence_smoothing)
+            if offset is not None:
+                self.offset_ = offset
+        return self
 
     def score_volume(self, volume: Volume) -> NiftiImage:
         """The anomaly map of one volume.
@@ -418,18 +418,6 @@ class VolumeAnomalyDetector(DocumentationLinkMixin, BaseEstimator):
         normal = read_normal_slices(self.preprocessor_, volumes, out, **settings)
         self.profile_, self.training_scans_ = normal.profile, normal.scans
         return normal
-
-    def _fit_offset(self, normal):
-        """The threshold of weighed scores, from training slices, each of which is taken for a volume."""
-        scores = scores_as_new(self.pipeline_, normal.X) if self.prevalence_smoothing else None
-        if scores is not None:
-            weighed = [
-                add_local_prevalence(-each[None], [0.0], normal.pixel_size, self.prevalence_smoothing)
-                for each in scores
-            ]
-            share = last_step(self.pipeline_).contamination
-            self.offset_ = -float(np.nanquantile(np.concatenate(weighed), 1 - share))
-        return self
 
 
 def _map_or_error(detector, volume, caught):

@@ -384,6 +384,8 @@ def test_weighed_scores_have_a_threshold_of_their_own(pipeline):
     above = np.concatenate(weighed) > -fitted.offset_
     assert above.sum() / np.isfinite(anomaly).sum() == pytest.approx(0.05, abs=0.002)
     assert LesionRule.of(fitted).threshold == -fitted.offset_ != -last_step(fitted.pipeline_).offset_
+    plain = fitted.set_params(prevalence_smoothing=0.0).fit(scans)
+    assert LesionRule.of(plain).threshold == -last_step(plain.pipeline_).offset_
 
 
 def test_without_prevalence_the_threshold_is_that_of_the_pipeline():

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy import ndimage
+from weighing import pixel_sizes
 
 from skad.base import observed_images
 
@@ -30,7 +31,6 @@ def _arrays(name, stack, context):
     index = stack.volume_index
     info = [volume.info for volume in stack.volumes]
     of_volumes = {
-        "pixel_size": [placement.pixel_size for placement in stack.placements],
         "training": [each.get("fold") == "train" for each in info],
         "site": [str(each.get("site")) for each in info],
     }
@@ -39,6 +39,7 @@ def _arrays(name, stack, context):
         "labels": np.packbits(stack.y > 0),
         "volume": index,
         "position": stack.positions,
+        "pixel_size": pixel_sizes(stack),
         **{key: np.array(values)[index] for key, values in of_volumes.items()},
     }
     return {f"{name}_{key}": value for key, value in found.items()}

@@ -1,6 +1,5 @@
 """The lesion ensemble as it grows, part by part: the recipes of `benchmarks/champion.py`."""
 
-from skad.augmentation import Augmentation
 from skad.scoring import make_lesion_ensemble
 from skad.synthetic import Blobs, Lesions
 
@@ -8,7 +7,7 @@ UNDONE = {  # each part in the order of growth, and the parameters that undo it 
     "ellipses": {},
     "lesions of all outlines and sizes": {"network__families": (Blobs(),)},
     "most of them bright on FLAIR": {"network__families": (Lesions(),)},
-    "views of other scanners": {"network__augmentation": None},
+    "views of other scanners": {"network__augmentation__intensity": None},
     "conditional maps": {"network__inputs": ("image",)},
     "mirror image and atlas": {"network__inputs": ("image", "conditional")},
     "magnifications": {"network__zooms": ()},
@@ -33,13 +32,10 @@ def make_recipe(name, contrasts, **settings):
         For :func:`skad.scoring.make_lesion_ensemble`.
     """
     ensemble = make_lesion_ensemble(contrasts, **settings)
-    geometry = ensemble.get_params()["network__augmentation"].geometry
     for part in reversed(UNDONE):
         if part == name:
             return ensemble
         parameters = dict(UNDONE[part])
-        if "network__augmentation" in parameters:
-            parameters["network__augmentation"] = Augmentation(geometry)
         if len(contrasts) == 1 and "network__inputs" in parameters:
             parameters["network__inputs"] = ("image",)
         ensemble.set_params(**parameters)

@@ -8,7 +8,6 @@ are those that the constants were chosen on, and simulated patients with many sm
 """
 
 import argparse
-import csv
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -16,12 +15,14 @@ from unittest.mock import patch
 import numpy as np
 from mixture import CONTRASTS, METRICS, slices
 from scipy import ndimage
+from weighing import of_volumes, pixel_sizes
 
 from skad.datasets import make_phantom
 from skad.metrics import ScoreHistogram
 from skad.postprocessing import add_local_prevalence, prevalence
 from skad.preprocessing import VolumePreprocessor
 from skad.scoring import ConditionalMixtureScorer
+from skad.utils.tables import write_table
 
 SIGMAS = (6.0, 12.0, 16.0, 24.0, 32.0, 48.0)
 CONSTANTS = {
@@ -111,13 +112,9 @@ def measure(data):
             chosen = np.arange(len(stack.volumes))[:: 4 if name == "stroke" else 1]
             rows = np.isin(stack.volume_index, chosen)
             maps = -scorer.score_samples(stack.X[rows])
+            where = [each[rows] for each in (stack.volume_index, stack.positions, pixel_sizes(stack))]
             for variant, change in variants():
-                changed = np.empty_like(maps)
-                for index in chosen:
-                    of_volume = stack.volume_index[rows] == index
-                    where = stack.positions[rows][of_volume], stack.placements[index].pixel_size
-                    changed[of_volume] = change(maps[of_volume], *where)
-                histogram = ScoreHistogram().update(stack.y[rows], changed)
+                histogram = ScoreHistogram().update(stack.y[rows], of_volumes(change, maps, *where))
                 scores = {metric: round(getattr(histogram, metric)(), 4) for metric in METRICS}
                 yield {"variant": variant, "cohort": name, **scores}
 
@@ -144,10 +141,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True, help="where prevalence.csv and prevalence.md go")
     arguments = parser.parse_args()
     rows = list(measure(arguments.data))
-    with open(arguments.out / "prevalence.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(rows, arguments.out / "prevalence.csv")
     (arguments.out / "prevalence.md").write_text(page(rows), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from champion import smooth_slices
-from weighing import of_volumes, threshold_of_weighed, weighed_stack
+from weighing import of_volumes, pixel_sizes, threshold_of_weighed, weighed_stack
 
 from skad.benchmark import read_study
 from skad.benchmark.folds import split_volumes
@@ -104,21 +104,17 @@ def maps_of(method, scorer, stack):
     """The maps of a method, by name: as they are, and as `skad score` weighs them."""
     anomaly = -scorer.score_samples(stack.X)
     if method == ENSEMBLE:
-        anomaly = of_volumes(smooth_slices, anomaly, stack.volume_index, stack.positions, _pixel_sizes(stack))
+        anomaly = of_volumes(smooth_slices, anomaly, stack.volume_index, stack.positions, pixel_sizes(stack))
     yield method, anomaly
     if method in (ENSEMBLE, MIXTURE):
         yield method + WEIGHED, weighed_stack(anomaly, stack)
-
-
-def _pixel_sizes(stack):
-    return np.array([placement.pixel_size for placement in stack.placements])[stack.volume_index]
 
 
 def thresholds_of(method, scorer, X, train):
     """What 1 % of the training pixels exceed in each of those maps."""
     yield method, -scorer.offset_
     if method in (ENSEMBLE, MIXTURE):
-        pixel_size = np.median(_pixel_sizes(train), axis=0)
+        pixel_size = np.median(pixel_sizes(train), axis=0)
         yield method + WEIGHED, threshold_of_weighed(scorer, X, pixel_size)
 
 

@@ -293,8 +293,10 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
 
     def _network_map(self, images, foreground):
         background = torch.from_numpy(self.background_).to(images.device)
-        views = {"flip": self.flip_average, "zooms": self.zooms}
-        return average_over_views(self.module_, images, foreground, background, **views)[:, 0]
+        logits = average_over_views(
+            self.module_, images, foreground, background, flip=self.flip_average, zooms=self.zooms
+        )
+        return logits[:, 0]
 
     def _score(self, X):
         return -map_slices(self, self._network_map, X)

@@ -25,6 +25,7 @@ from skad.utils.typing import Array
 
 _N_COMPONENTS, _MAX_PIXELS = 3, 40_000  # of the mixture behind conditional maps
 _OFFSET_SLICES = 64  # of 254 glioma slices, so many leave 1 +- 0.13 % (SD) below the threshold, 32 0.29 %
+_POSITIVE = Interval(Real, 0, None, closed="neither")
 _LEAST_EXPLAINED = 0.2  # share of the variance of normal slices that their mean explains, for an atlas
 
 
@@ -208,6 +209,8 @@ class SyntheticAnomalyScorer(PixelScorerMixin, BaseEstimator):
         self
         """
         X = self._looked_at(self._check_fit_input(X))
+        if not all(map(_POSITIVE.is_satisfied_by, self.zooms)):
+            raise ValueError(f"zooms should be positive numbers such as (0.9, 1.1), got {self.zooms!r}.")
         views = self._views()
         loss = partial(
             segmentation_loss,

@@ -68,6 +68,12 @@ def test_other_magnifications_are_averaged_into_the_score(images):
     assert np.abs(averaged - plain)[inside].max() > 1e-3
 
 
+@pytest.mark.parametrize("zooms", [(0.9, 0.0), (-1.1,), ("0.9",), (float("nan"),)])
+def test_magnifications_that_show_nothing_are_refused(images, zooms):
+    with pytest.raises(ValueError, match="zooms should be positive numbers such as"):
+        SyntheticAnomalyScorer(**FAST, zooms=zooms).fit(images)
+
+
 def test_features_lead_to_the_score(images):
     scorer = SyntheticAnomalyScorer(**FAST, flip_average=False).fit(images)
     head = scorer.module_.unet.head
